@@ -1,0 +1,92 @@
+"""The array operations that a proof spends its time in, behind one interface with two implementations.
+
+`plain_kernels()` is numpy and hashlib only and is the definition; `numba_kernels()` is the fast one. Both return the same canonical values, so
+proofs are byte-identical. The prover takes a `Kernels`; the verifier calls the plain functions.
+
+Conventions. A base array is `(n,)` uint64 with canonical values in [0, p). An extension array is `(2, n)` uint64, C-contiguous: row 0 holds c0, row 1 c1.
+An evaluation table over the hypercube has its *first* variable as the most significant index bit, so that folding it joins the two contiguous halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.field.extension import Ext
+
+Base = NDArray[np.uint64]
+Extension = NDArray[np.uint64]
+Digests = NDArray[np.uint8]
+
+
+class Kernels(Protocol):
+    """What a prover computes with. Every method returns new arrays unless it says otherwise."""
+
+    name: str
+    threads: int
+
+    # field
+    def add(self, a: Base, b: Base) -> Base: ...
+    def sub(self, a: Base, b: Base) -> Base: ...
+    def mul(self, a: Base, b: Base) -> Base: ...
+    def ext_mul(self, a: Extension, b: Extension) -> Extension: ...
+    def ext_mul_base(self, a: Extension, b: Base) -> Extension: ...
+
+    # multilinear
+    def eq_table(self, point: Sequence[Ext]) -> Extension:
+        """`(2, 2^k)`: eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
+
+    def fold_stack(self, stack: NDArray[np.uint64], r: Ext) -> NDArray[np.uint64]:
+        """`(k, 2, n)` -> `(k, 2, n/2)`: lo + r (hi - lo), the top variable of each of the k tables bound to r."""
+
+    def fold_base(self, values: Base, r: Ext) -> Extension:
+        """`(n,)` -> `(2, n/2)`, as `fold_stack` for one table of base elements."""
+
+    def inner_product(self, a: Extension, b: Extension) -> Ext: ...
+    def inner_product_base(self, a: Extension, b: Base) -> Ext: ...
+
+    def outer(self, a: Extension, b: Extension) -> Extension:
+        """`(2, n)`, `(2, m)` -> `(2, n m)`: a[i] b[j] at i m + j."""
+
+    def scatter_add(self, target: Extension, index: NDArray[np.int64], values: Extension) -> None:
+        """target[:, index[i]] += values[:, i], in place; the indices are distinct."""
+
+    def contract_rows(self, weights: Extension, matrix: Base) -> Extension:
+        """`(2, R)`, `(R, C)` base -> `(2, C)`: sum over r of weights[r] matrix[r, c]."""
+
+    def contract_columns(self, matrix: Base, weights: Extension) -> Extension:
+        """`(R, C)` base, `(2, C)` -> `(2, R)`: sum over c of matrix[r, c] weights[c]."""
+
+    # sumcheck rounds
+    def product_round(self, factors: NDArray[np.uint64]) -> list[Ext]:
+        """`(d, 2, n)` -> values at X = 0, 1, ..., d of sum over x of prod_j f_j(X, x), f_j(X, x) = lo + X (hi - lo), x over n/2 points."""
+
+    def fraction_layer(self, num: Extension, den: Extension) -> tuple[Extension, Extension]:
+        """Halves (lo, hi) of `(2, n)` tables -> `(2, n/2)`: num = num_lo den_hi + num_hi den_lo, den = den_lo den_hi."""
+
+    def fraction_round(self, stack: NDArray[np.uint64], eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
+        """One round of a LogUp-GKR layer (Gruen's form, eprint 2024/108).
+
+        `stack` is `(4, 2, n)`: num_lo, num_hi, den_lo, den_hi over n points. With g(X, x) = num_lo den_hi + num_hi den_lo + batch den_lo den_hi, each table
+        linear in X (X joins the two halves of n), and w(x) = eq_high[x // m] eq_low[x % m] over the n/2 points x, m = eq_low's length, returns
+        (sum_x w(x) g(0, x), sum_x w(x) g_2(x)), g_2 the coefficient of X^2.
+        """
+
+    # code
+    def encode_rows(self, message: Base, log_blowup: int) -> Base:
+        """`(rows, n)` -> `(rows, n << log_blowup)`: each row read as coefficients of a polynomial and evaluated at 7 w^i, i = 0, 1, ... in natural order,
+        w the standard primitive root of unity of the codeword's length (7^((p-1)/length))."""
+
+    # hash
+    def hash_columns(self, matrix: Base) -> Digests:
+        """`(rows, n)` -> `(n, 32)`: BLAKE2s-256, person b"ciroleaf", of each column as rows little-endian 8-byte words."""
+
+    def hash_pairs(self, nodes: Digests) -> Digests:
+        """`(2 n, 32)` -> `(n, 32)`: BLAKE2s-256, person b"cironode", of nodes[2 i] || nodes[2 i + 1]."""
+
+    def grind(self, state: bytes, bits: int) -> int:
+        """The smallest nonce whose BLAKE2s-256, person b"cirowork", of state (32 bytes) || nonce (8 bytes, little-endian) has its low `bits` bits zero,
+        the digest read as a little-endian integer."""
