@@ -1,10 +1,11 @@
 """The array operations that a proof spends its time in, behind one interface with two implementations.
 
-`plain_kernels()` is numpy and hashlib only and is the definition; `numba_kernels()` is the fast one. Both return the same canonical values, so
-proofs are byte-identical. The prover takes a `Kernels`; the verifier calls the plain functions.
+`plain_kernels()` is numpy and hashlib only and is the definition; `numba_kernels()` is the fast one. Both return the same canonical values,
+so proofs are byte-identical. The prover takes a `Kernels`; the verifier calls the plain functions.
 
-Conventions. A base array is `(n,)` uint64 with canonical values in [0, p). An extension array is `(2, n)` uint64, C-contiguous: row 0 holds c0, row 1 c1.
-An evaluation table over the hypercube has its *first* variable as the most significant index bit, so that folding it joins the two contiguous halves.
+Conventions. A base array is `(n,)` uint64 with canonical values in [0, p). An extension array is `(2, n)` uint64, C-contiguous: row 0 holds
+c0, row 1 c1. An evaluation table over the hypercube has its *first* variable as the most significant index bit, so that folding it joins
+the two contiguous halves.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.field import arrays, ntt
+from ciro_zk.field import goldilocks as gl
+from ciro_zk.field.arrays import Extension
 from ciro_zk.field.extension import Ext
+from ciro_zk.field.goldilocks import Base
+from ciro_zk.hash import blake2s
+from ciro_zk.hash.blake2s import Digests
+from ciro_zk.poly import multilinear, rounds
 
-Base = NDArray[np.uint64]
-Extension = NDArray[np.uint64]
-Digests = NDArray[np.uint8]
+__all__ = ["Base", "Digests", "Extension", "Kernels", "PlainKernels", "plain_kernels"]
 
 
 class Kernels(Protocol):
@@ -70,15 +76,15 @@ class Kernels(Protocol):
     def fraction_round(self, stack: NDArray[np.uint64], eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
         """One round of a LogUp-GKR layer (Gruen's form, eprint 2024/108).
 
-        `stack` is `(4, 2, n)`: num_lo, num_hi, den_lo, den_hi over n points. With g(X, x) = num_lo den_hi + num_hi den_lo + batch den_lo den_hi, each table
-        linear in X (X joins the two halves of n), and w(x) = eq_high[x // m] eq_low[x % m] over the n/2 points x, m = eq_low's length, returns
-        (sum_x w(x) g(0, x), sum_x w(x) g_2(x)), g_2 the coefficient of X^2.
+        `stack` is `(4, 2, n)`: num_lo, num_hi, den_lo, den_hi over n points. With g(X, x) = num_lo den_hi + num_hi den_lo + batch den_lo
+        den_hi, each table linear in X (X joins the two halves of n), and w(x) = eq_high[x // m] eq_low[x % m] over the n/2 points x, m =
+        eq_low's length, returns (sum_x w(x) g(0, x), sum_x w(x) g_2(x)), g_2 the coefficient of X^2.
         """
 
     # code
     def encode_rows(self, message: Base, log_blowup: int) -> Base:
-        """`(rows, n)` -> `(rows, n << log_blowup)`: each row read as coefficients of a polynomial and evaluated at 7 w^i, i = 0, 1, ... in natural order,
-        w the standard primitive root of unity of the codeword's length (7^((p-1)/length))."""
+        """`(rows, n)` -> `(rows, n << log_blowup)`: each row read as coefficients of a polynomial and evaluated at 7 w^i, i = 0, 1, ... in
+        natural order, w the standard primitive root of unity of the codeword's length (7^((p-1)/length))."""
 
     # hash
     def hash_columns(self, matrix: Base) -> Digests:
@@ -88,5 +94,46 @@ class Kernels(Protocol):
         """`(2 n, 32)` -> `(n, 32)`: BLAKE2s-256, person b"cironode", of nodes[2 i] || nodes[2 i + 1]."""
 
     def grind(self, state: bytes, bits: int) -> int:
-        """The smallest nonce whose BLAKE2s-256, person b"cirowork", of state (32 bytes) || nonce (8 bytes, little-endian) has its low `bits` bits zero,
-        the digest read as a little-endian integer."""
+        """The smallest nonce whose BLAKE2s-256, person b"cirowork", of state (32 bytes) || nonce (8 bytes, little-endian) has its low
+        `bits` bits zero, the digest read as a little-endian integer."""
+
+
+class PlainKernels:
+    """numpy and hashlib: the definition of every kernel, and the only implementation that the verifier needs."""
+
+    name = "plain"
+    threads = 1
+
+    add = staticmethod(gl.add)
+    sub = staticmethod(gl.sub)
+    mul = staticmethod(gl.mul)
+    ext_mul = staticmethod(arrays.mul)
+    ext_mul_base = staticmethod(arrays.mul_base)
+
+    eq_table = staticmethod(multilinear.eq_table)
+    fold_stack = staticmethod(multilinear.fold_stack)
+    fold_base = staticmethod(multilinear.fold_base)
+    inner_product = staticmethod(arrays.inner_product)
+    inner_product_base = staticmethod(arrays.inner_product_base)
+    outer = staticmethod(multilinear.outer)
+    scatter_add = staticmethod(multilinear.scatter_add)
+    contract_rows = staticmethod(multilinear.contract_rows)
+    contract_columns = staticmethod(multilinear.contract_columns)
+
+    product_round = staticmethod(rounds.product_round)
+    fraction_layer = staticmethod(rounds.fraction_layer)
+    fraction_round = staticmethod(rounds.fraction_round)
+
+    encode_rows = staticmethod(ntt.encode_rows)
+
+    hash_columns = staticmethod(blake2s.hash_columns)
+    hash_pairs = staticmethod(blake2s.hash_pairs)
+    grind = staticmethod(blake2s.grind)
+
+    def __repr__(self) -> str:
+        return "PlainKernels()"
+
+
+def plain_kernels() -> Kernels:
+    """The numpy and hashlib implementation."""
+    return PlainKernels()

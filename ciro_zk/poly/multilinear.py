@@ -1,0 +1,126 @@
+"""Multilinear polynomials by their tables over the hypercube, in numpy.
+
+The table of f in k variables is its 2^k values, the *first* variable the most significant bit of the index, so that f(r, x) = lo + r (hi -
+lo) joins the two contiguous halves. eq(r, x) = prod_i (r_i x_i + (1 - r_i)(1 - x_i)), and f(r) = sum_x eq(r, x) f(x).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.field import arrays
+from ciro_zk.field import goldilocks as gl
+from ciro_zk.field.arrays import Extension, inner_product, inner_product_base
+from ciro_zk.field.extension import ONE, Ext
+from ciro_zk.field.goldilocks import Base
+
+__all__ = [
+    "contract_columns",
+    "contract_rows",
+    "eq",
+    "eq_table",
+    "evaluate",
+    "evaluate_base",
+    "fold_base",
+    "fold_stack",
+    "inner_product",
+    "inner_product_base",
+    "outer",
+    "scatter_add",
+]
+
+_CHUNK = 1 << 18
+
+
+def eq(a: Sequence[Ext], b: Sequence[Ext]) -> Ext:
+    """eq(a, b) for two points of the same length; `ValueError` if the lengths differ."""
+    result = ONE
+    for x, y in zip(a, b, strict=True):
+        xy = x * y
+        result = result * (ONE - x - y + xy + xy)
+    return result
+
+
+def eq_table(point: Sequence[Ext]) -> Extension:
+    """(2, 2^k): eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
+    table = arrays.from_list([ONE])
+    for r in reversed(point):
+        high = arrays.scale(table, r)
+        table = np.concatenate([gl.sub(table, high), high], axis=1)
+    return table
+
+
+def fold_stack(stack: NDArray[np.uint64], r: Ext) -> NDArray[np.uint64]:
+    """(k, 2, n) -> (k, 2, n/2): lo + r (hi - lo), the top variable of each table bound to r."""
+    half = stack.shape[2] // 2
+    low, high = stack[:, :, :half], stack[:, :, half:]
+    step = arrays.scale(gl.sub(high, low).transpose(1, 0, 2), r).transpose(1, 0, 2)
+    return np.ascontiguousarray(gl.add(low, step))
+
+
+def fold_base(values: Base, r: Ext) -> Extension:
+    """(n,) -> (2, n/2), as `fold_stack` for one table of base elements."""
+    half = values.shape[0] // 2
+    low, high = values[:half], values[half:]
+    step = arrays.scale_base(gl.sub(high, low), r)
+    return np.stack([gl.add(low, step[0]), step[1]])
+
+
+def evaluate(table: Extension, point: Sequence[Ext]) -> Ext:
+    """f(point) from its table (2, 2^k); `ValueError` unless the point has k coordinates."""
+    _check_point(table.shape[1], point)
+    stack = table[None]
+    for r in point:
+        stack = fold_stack(stack, r)
+    return arrays.get(stack[0], 0)
+
+
+def evaluate_base(values: Base, point: Sequence[Ext]) -> Ext:
+    """f(point) from its base table (2^k,); `ValueError` unless the point has k coordinates."""
+    _check_point(values.shape[0], point)
+    if not point:
+        return Ext(int(values[0]))
+    return evaluate(fold_base(values, point[0]), point[1:])
+
+
+def outer(a: Extension, b: Extension) -> Extension:
+    """(2, n), (2, m) -> (2, n m): a[i] b[j] at i m + j."""
+    return arrays.mul(a[:, :, None], b[:, None, :]).reshape(2, -1)
+
+
+def scatter_add(target: Extension, index: NDArray[np.int64], values: Extension) -> None:
+    """target[:, index[i]] += values[:, i], in place; the indices are distinct."""
+    target[:, index] = gl.add(target[:, index], values)
+
+
+def contract_rows(weights: Extension, matrix: Base) -> Extension:
+    """(2, R), (R, C) base -> (2, C): the sum over r of weights[r] matrix[r, c]."""
+    rows, columns = matrix.shape
+    result = arrays.zeros(columns)
+    step = max(1, _CHUNK // max(1, columns))
+    for start in range(0, rows, step):
+        block = matrix[start : start + step]
+        for c in range(2):
+            part = gl.sum_axis(gl.mul(block, weights[c, start : start + step, None]), axis=0)
+            result[c] = gl.add(result[c], part)
+    return result
+
+
+def contract_columns(matrix: Base, weights: Extension) -> Extension:
+    """(R, C) base, (2, C) -> (2, R): the sum over c of matrix[r, c] weights[c]."""
+    rows, columns = matrix.shape
+    result = arrays.zeros(rows)
+    step = max(1, _CHUNK // max(1, columns))
+    for start in range(0, rows, step):
+        block = matrix[start : start + step]
+        for c in range(2):
+            result[c, start : start + step] = gl.sum_axis(gl.mul(block, weights[c]), axis=1)
+    return result
+
+
+def _check_point(size: int, point: Sequence[Ext]) -> None:
+    if size != 1 << len(point):
+        raise ValueError(f"a point of {len(point)} coordinates does not fit a table of {size} values")
