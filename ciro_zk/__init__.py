@@ -1,4 +1,4 @@
-"""ciro_zk: zero-knowledge-style proofs that an ONNX model produced an output.
+"""ciro_zk: proofs that an ONNX model produced an output (sumcheck, LogUp, Ligero; not zero-knowledge yet).
 
     circuit = compile("lenet5.onnx", calibration=images)
     pk, vk = setup(circuit)
