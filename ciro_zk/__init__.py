@@ -60,8 +60,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BoundsError",
-    "CiroError",
     "Circuit",
+    "CiroError",
     "FormatError",
     "InputError",
     "ModelError",

@@ -24,6 +24,7 @@ import secrets
 import stat
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,20 @@ from numpy.typing import DTypeLike, NDArray
 
 from ciro_zk.errors import InputError, ProofFormatError, ResourceError
 
-__all__ = ["KINDS", "MAGIC", "atomic_write", "pack", "pack_array", "peek", "read_file", "unpack", "unpack_array"]
+__all__ = [
+    "KINDS",
+    "MAGIC",
+    "Outline",
+    "atomic_write",
+    "kind_name",
+    "outline",
+    "pack",
+    "pack_array",
+    "peek",
+    "read_file",
+    "unpack",
+    "unpack_array",
+]
 
 MAGIC = b"CIROZK\x00\x01"
 KINDS: Mapping[bytes, str] = {
@@ -111,6 +125,34 @@ def peek(data: bytes | memoryview, *, source: str = "<bytes>") -> tuple[bytes, i
         reason = f"container layout {magic[-2:].hex()} is not {MAGIC[-2:].hex()}: damaged, or made by a newer ciro_zk"
         raise ProofFormatError(reason, file=source, field="magic", remedy="upgrade ciro_zk, or " + _AGAIN)
     return bytes(kind), int(version)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a container holds, without its meaning."""
+
+    kind: bytes
+    version: int
+    sections: tuple[tuple[str, int], ...]
+    """Names and sizes in bytes."""
+
+
+def outline(data: bytes | memoryview, *, source: str = "<bytes>") -> Outline:
+    """Kind, version and sections of any undamaged container; raises `ProofFormatError` otherwise."""
+    kind, version = peek(data, source=source)
+    view = memoryview(data)
+    at, end = _HEADER.size, len(view) - CHECKSUM_BYTES
+    sections: list[tuple[str, int]] = []
+    for number in range(struct.unpack_from("<H", view, _HEADER.size - 2)[0]):
+        stop = at + 1 + (view[at] if at < end else 0)
+        if stop + _LENGTH.size > end:
+            raise ProofFormatError("truncated", file=source, field=f"section {number}", remedy=_AGAIN)
+        (length,) = _LENGTH.unpack(view[stop : stop + _LENGTH.size])
+        sections.append((bytes(view[at + 1 : stop]).decode("ascii", errors="backslashreplace"), length))
+        at = stop + _LENGTH.size + length
+    if at != end or hashlib.blake2s(view[:end]).digest() != view[end:]:
+        raise ProofFormatError("truncated or damaged: the checksum does not match", file=source, field="checksum", remedy=_AGAIN)
+    return Outline(kind, version, tuple(sections))
 
 
 def _check_header(view: memoryview, kind: bytes, version: int, source: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ciro_zk import container
-from ciro_zk.container import atomic_write, pack, pack_array, peek, read_file, unpack, unpack_array
+from ciro_zk.container import atomic_write, outline, pack, pack_array, peek, read_file, unpack, unpack_array
 from ciro_zk.errors import InputError, ProofFormatError, ResourceError
 
 LIMITS = {"header": 64, "body": 1000}
@@ -58,6 +58,14 @@ def test_layout_is_as_documented() -> None:
     data = pack(b"VKEY", 1, [("a", b"xy")])
     body = b"CIROZK\x00\x01" + b"VKEY" + struct.pack("<HH", 1, 1) + b"\x01a" + struct.pack("<Q", 2) + b"xy"
     assert data == body + hashlib.blake2s(body).digest()
+
+
+def test_outline() -> None:
+    found = outline(DATA)
+    assert (found.kind, found.version, found.sections) == (b"PROF", 3, (("header", 5), ("body", 200)))
+    for length in range(len(DATA)):
+        with pytest.raises(ProofFormatError):
+            outline(DATA[:length])
 
 
 def test_refuses_what_is_no_container() -> None:
@@ -134,6 +142,7 @@ def test_mutations_raise_nothing_but_format_errors(changes: list[tuple[str, int,
             del data[at : at + value]
     mutated = resealed(bytes(data)) if reseal else bytes(data)
     try:
+        outline(mutated)
         sections = read(mutated)
     except ProofFormatError:
         return
