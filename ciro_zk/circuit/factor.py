@@ -1,0 +1,168 @@
+"""The factors of a product sum, in one definition for prover and verifier.
+
+A product instance is <term, y> = sum_x f_1(x) f_2(x) over hypercube variables x. Each factor is a combination of tensors seen through per-axis *roles*:
+
+    Contract(u)   the axis is summed against the vector u: no variables
+    Keep(u)       the axis is indexed by its own ceil(log2 d) variables, optionally weighted by u
+    Map(U)        the axis is replaced by the rows of U, `(k, d)`: ceil(log2 k) variables (a convolution's kernel axis)
+
+`table` is what the prover sums over; `forms(rho)` is the linear form whose value is the factor's evaluation at rho. Cells beyond an axis's real length
+are zero in the table and absent from the form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.field import arrays, goldilocks
+from ciro_zk.field.extension import Ext
+from ciro_zk.kernels import Kernels
+from ciro_zk.poly import linear_form, multilinear
+from ciro_zk.poly.linear_form import Dense, Eq, Group, Term, num_vars
+
+Extension = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Sum the axis against a vector."""
+
+    vector: Group
+
+    def num_vars(self, length: int) -> int:
+        return 0
+
+    def group(self, point: Sequence[Ext], length: int) -> Group:
+        return self.vector
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Index the axis by variables, cells optionally weighted."""
+
+    weight: Group | None = None
+
+    def num_vars(self, length: int) -> int:
+        return num_vars(length)
+
+    def group(self, point: Sequence[Ext], length: int) -> Group:
+        eq = Eq(tuple(point), length)
+        return eq if self.weight is None else Dense(arrays.mul(eq.dense(), self.weight.dense()))
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Replace the axis by `rows`, `(k, 2, d)`."""
+
+    rows: NDArray[np.uint64]
+
+    def num_vars(self, length: int) -> int:
+        return num_vars(self.rows.shape[0])
+
+    def group(self, point: Sequence[Ext], length: int) -> Group:
+        weights = multilinear.eq_table(tuple(point))[:, : self.rows.shape[0]]
+        products = arrays.mul(np.ascontiguousarray(self.rows.transpose(1, 2, 0)), weights[:, None, :])
+        return Dense(goldilocks.sum_axis(products))
+
+
+Role = Contract | Keep | Map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """sum of coefficient * tensor over `tensors`, seen as `view` (a reshape of their common shape) through one role per axis of it."""
+
+    tensors: tuple[tuple[int, int], ...]
+    shape: tuple[int, ...]
+    view: tuple[int, ...]
+    roles: tuple[Role, ...]
+    constant: int = 0
+
+    @property
+    def num_vars(self) -> int:
+        return sum(role.num_vars(d) for role, d in zip(self.roles, self.view, strict=True))
+
+    def _term(self, point: Sequence[Ext]) -> Term:
+        groups: list[Group] = []
+        start = 0
+        for role, d in zip(self.roles, self.view, strict=True):
+            stop = start + role.num_vars(d)
+            groups.append(role.group(point[start:stop], d))
+            start = stop
+        return Term(tuple(groups))
+
+    def forms(self, point: Sequence[Ext]) -> tuple[tuple[int, Term], ...]:
+        """(tensor id, term) pairs whose values sum to the factor at `point` less `constant_at(point)`."""
+        term = linear_form.reshape(self._term(point), self.shape)
+        return tuple((tensor, term.scaled(coefficient)) for tensor, coefficient in self.tensors)
+
+    def constant_at(self, point: Sequence[Ext]) -> Ext:
+        """What the constant contributes at `point` (real cells only)."""
+        return linear_form.ones_value(self._term(point)) * self.constant if self.constant else Ext(0)
+
+    def table(self, kernels: Kernels, values: Mapping[int, NDArray[np.uint64]]) -> Extension:
+        """`(2, 2^num_vars)`: the factor over the hypercube, from the tensors' cells `(size,)`."""
+        cells = combine(kernels, self.tensors, self.constant, values)
+        current: list[NDArray[np.uint64]] = [cells.reshape(self.view)]
+        for axis in reversed(range(len(self.view))):
+            role = self.roles[axis]
+            if isinstance(role, Contract):
+                current = _contract(kernels, current, axis, [role.vector.dense()])
+            elif isinstance(role, Map):
+                current = _contract(kernels, current, axis, list(role.rows))
+        if len(current) == 1:
+            current = [current[0], np.zeros_like(current[0])]
+        lengths = current[0].shape
+        stacked = np.zeros((2, *(1 << num_vars(d) for d in lengths)), dtype=np.uint64)
+        stacked[(slice(None), *(slice(d) for d in lengths))] = np.stack(current)
+        for axis, role in enumerate(self.roles):
+            if isinstance(role, Keep) and role.weight is not None:
+                weight = np.zeros((2, stacked.shape[axis + 1]), dtype=np.uint64)
+                weight[:, : self.view[axis]] = role.weight.dense()
+                shape = [2] + [1] * len(self.view)
+                shape[axis + 1] = -1
+                stacked = arrays.mul(stacked, weight.reshape(shape))
+        return np.ascontiguousarray(stacked.reshape(2, -1))
+
+
+def combine(kernels: Kernels, tensors: Sequence[tuple[int, int]], constant: int, values: Mapping[int, NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """sum of coefficient * cells + constant in F_p, `(size,)`."""
+    total: NDArray[np.uint64] | None = None
+    for tensor, coefficient in tensors:
+        cells = values[tensor]
+        part = cells if coefficient == 1 else kernels.mul(cells, np.full(cells.shape, coefficient, dtype=np.uint64))
+        total = part if total is None else kernels.add(total, part)
+    if total is None:
+        raise ValueError("a combination needs at least one tensor")
+    return total if constant == 0 else kernels.add(total, np.full(total.shape, constant, dtype=np.uint64))
+
+
+def _contract(kernels: Kernels, parts: list[NDArray[np.uint64]], axis: int, rows: list[Extension]) -> list[NDArray[np.uint64]]:
+    """Sum `axis` against each of the k vectors, leaving an axis of length k; `parts` are the coordinates (one: base field)."""
+    shape = parts[0].shape
+    before, length, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    results = []
+    for weights in rows:
+        coordinates = [_contract_base(kernels, part.reshape(before, length, after), weights) for part in parts]
+        # (a0 + a1 X) + X (b0 + b1 X) = (a0 + 7 b1) + (a1 + b0) X
+        value = coordinates[0]
+        if len(parts) == 2:
+            shifted = np.stack([kernels.mul(coordinates[1][1], np.full(before * after, 7, dtype=np.uint64)), coordinates[1][0]])
+            value = arrays.add(value, shifted)
+        results.append(value.reshape(2, *shape[:axis], *shape[axis + 1 :]))
+    stacked = np.stack(results, axis=axis + 1)
+    return [np.ascontiguousarray(stacked[0]), np.ascontiguousarray(stacked[1])]
+
+
+def _contract_base(kernels: Kernels, cells: NDArray[np.uint64], weights: Extension) -> Extension:
+    before, length, after = cells.shape
+    if after == 1:
+        return kernels.contract_columns(np.ascontiguousarray(cells.reshape(before, length)), weights)
+    if before == 1:
+        return kernels.contract_rows(weights, np.ascontiguousarray(cells.reshape(length, after)))
+    return np.concatenate([kernels.contract_rows(weights, np.ascontiguousarray(block)) for block in cells], axis=1)

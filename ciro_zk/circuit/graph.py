@@ -1,0 +1,157 @@
+"""The operator graph of a circuit, built node by node; every shape, storage and soundness bound is inferred here, never taken on trust."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.circuit.op import CircuitError, Integers, LinearOp, Op
+from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.field.extension import ZERO, Ext
+from ciro_zk.lookup.tables import Table
+from ciro_zk.poly import linear_form
+from ciro_zk.poly.linear_form import Term
+
+MAX_CELLS = 1 << 30
+MAX_NODES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """An operator with the ids of its outputs."""
+
+    op: Op
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A named public tensor and the real value of one unit of it: real = scale * integer."""
+
+    name: str
+    tensor: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Tensors by id and the nodes that make them, in order of creation (leaves have no node)."""
+
+    tensors: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+    tables: tuple[Table, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """Ids of the weight tensors, in order."""
+        return tuple(i for i, tensor in enumerate(self.tensors) if tensor.storage is Storage.WEIGHT)
+
+    def producer(self, tensor: int) -> Node:
+        """The node that makes a tensor."""
+        for node in self.nodes:
+            if tensor in node.outputs:
+                return node
+        raise CircuitError(f"tensor {tensor} has no producer")
+
+    def input_tensors(self, op: Op) -> tuple[Tensor, ...]:
+        return tuple(self.tensors[i] for i in op.inputs)
+
+    def run(self, leaves: Mapping[int, Integers]) -> dict[int, Integers]:
+        """All tensors, int64, from the inputs and weights."""
+        values: dict[int, Integers] = dict(leaves)
+        for node in self.nodes:
+            results = node.op.run([values[i] for i in node.op.inputs], self.tables)
+            values.update(zip(node.outputs, results, strict=True))
+        return values
+
+    def resolve(self, tensor: int, term: Term) -> tuple[tuple[tuple[int, Term], ...], Ext]:
+        """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to their sum."""
+        if self.tensors[tensor].storage is not Storage.VIRTUAL:
+            return ((tensor, term),), ZERO
+        op = self.producer(tensor).op
+        if not isinstance(op, LinearOp):
+            raise CircuitError(f"virtual tensor {tensor} is made by {op.kind}")
+        offset = linear_form.ones_value(term) * op.constant() if op.constant() else ZERO
+        pairs: list[tuple[int, Term]] = []
+        for source, pulled in op.pull_back(term, self.input_tensors(op)):
+            more, constant = self.resolve(source, pulled)
+            pairs.extend(more)
+            offset = offset + constant
+        return tuple(pairs), offset
+
+
+class GraphBuilder:
+    """Adds leaves and operators in order; ids are handed out in that order."""
+
+    def __init__(self, tables: Sequence[Table] = ()) -> None:
+        self.tables: list[Table] = list(tables)
+        self.tensors: list[Tensor] = []
+        self.nodes: list[Node] = []
+        self.inputs: list[Port] = []
+        self.outputs: list[Port] = []
+
+    def _append(self, tensor: Tensor) -> int:
+        if tensor.size > MAX_CELLS:
+            raise CircuitError(f"{tensor.name}: {tensor.size} cells are more than 2^30")
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def _leaf(self, name: str, shape: tuple[int, ...], storage: Storage, low: int, high: int, bounded_by: str) -> int:
+        if not 1 <= len(shape) <= 8 or min(shape) < 1 or not -(1 << 60) < low <= high < 1 << 60:
+            raise CircuitError(f"{name}: shape {shape} or range [{low}, {high}] is not allowed")
+        return self._append(Tensor(name=name, shape=shape, storage=storage, low=low, high=high, bounded_by=bounded_by))
+
+    def input(self, name: str, shape: tuple[int, ...], *, low: int, high: int, scale: float) -> int:
+        """A public input; returns its id."""
+        tensor = self._leaf(name, shape, Storage.INPUT, low, high, "the verifier's check of public values")
+        self.inputs.append(Port(name=name, tensor=tensor, scale=scale))
+        return tensor
+
+    def weight(self, name: str, shape: tuple[int, ...], *, low: int, high: int) -> int:
+        """A weight tensor; returns its id."""
+        return self._leaf(name, shape, Storage.WEIGHT, low, high, "registration proof")
+
+    def table(self, table: Table) -> int:
+        """The index of a table, added unless an equal one is there."""
+        table.check()
+        if table not in self.tables:
+            self.tables.append(table)
+        return self.tables.index(table)
+
+    def add(self, op: Op, name: str = "") -> tuple[int, ...]:
+        """Append an operator; returns the ids of its outputs. Raises `CircuitError` with the reason."""
+        if any(not 0 <= i < len(self.tensors) for i in op.inputs):
+            raise CircuitError(f"{op.kind}: an input refers to a tensor that does not exist yet")
+        if len(self.nodes) >= MAX_NODES:
+            raise CircuitError(f"more than {MAX_NODES} operators")
+        outputs = op.infer([self.tensors[i] for i in op.inputs], self.tables)
+        ids = tuple(self._append(replace(t, name=f"{name}.{t.name}" if t.name and name else t.name or name)) for t in outputs)
+        self.nodes.append(Node(op=op, outputs=ids))
+        return ids
+
+    def output(self, name: str, tensor: int, *, scale: float) -> None:
+        """Declare a public output."""
+        if not 0 <= tensor < len(self.tensors):
+            raise CircuitError(f"output {name} refers to no tensor")
+        self.outputs.append(Port(name=name, tensor=tensor, scale=scale))
+
+    def build(self) -> Graph:
+        """The finished graph; `CircuitError` for repeated names."""
+        for ports in (self.inputs, self.outputs):
+            if len({port.name for port in ports}) != len(ports):
+                raise CircuitError("input and output names must be distinct")
+        return Graph(
+            tensors=tuple(self.tensors), nodes=tuple(self.nodes), tables=tuple(self.tables), inputs=tuple(self.inputs), outputs=tuple(self.outputs)
+        )
+
+
+def as_field(values: Integers) -> NDArray[np.uint64]:
+    """Cells `(size,)` of an integer tensor as canonical field elements."""
+    from ciro_zk.field import goldilocks
+
+    return goldilocks.from_signed(np.ascontiguousarray(values).reshape(-1))

@@ -1,0 +1,129 @@
+"""What every operator of a circuit says about itself. Concrete operators are in `ciro_zk.ops`, one file per family.
+
+Three kinds: a `LinearOp` output is virtual (forms are pulled back through it), a `ProductOp` output is an accumulator (its claims go to the
+batched sumcheck), a `CommitOp` commits its outputs and constrains them by lookups and zero checks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.circuit.factor import Factor
+from ciro_zk.circuit.tensor import Tensor
+from ciro_zk.field.extension import P
+from ciro_zk.lookup.tables import Table
+from ciro_zk.poly.linear_form import Term
+
+Integers = NDArray[np.int64]
+
+HALF_FIELD = P // 2
+
+
+class CircuitError(ValueError):
+    """A circuit that breaks its own rules (shapes, bounds, references): never built by the compiler, possible in an untrusted file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A lookup column: sum of coefficient * tensor over tensors of one shape, plus a constant, in F_p."""
+
+    terms: tuple[tuple[int, int], ...]
+    constant: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Every row (column[0][i], column[1][i], ...) is a row of table `table`."""
+
+    table: int
+    shape: tuple[int, ...]
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroCheck:
+    """The product of the columns is zero in every cell of `shape`."""
+
+    shape: tuple[int, ...]
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op(ABC):
+    """An operator: tensor ids in, tensors out. Attribute fields are ints, strings and nested tuples of them (the manifest's JSON)."""
+
+    kind: ClassVar[str]
+    inputs: tuple[int, ...]
+
+    @abstractmethod
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        """The output tensors: shape, storage and soundness range. Raises `CircuitError` where the operator's rules or bounds do not hold."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        """The integer semantics: the specification of the operator. int64 arrays of the inputs' shapes to those of the outputs."""
+
+    @abstractmethod
+    def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
+        """Completeness: cell-wise (lowest, highest) of the outputs for inputs anywhere within theirs; a weight's two arrays are equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearOp(Op):
+    """One virtual output, affine in the inputs."""
+
+    @abstractmethod
+    def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
+        """(tensor id, term) pairs whose values sum to <term, output> less `constant_value`."""
+
+    def constant(self) -> int:
+        """The constant added to every cell of the output."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductOp(Op):
+    """One accumulator output, a sum of products of two tensors."""
+
+    @abstractmethod
+    def factors(self, term: Term, inputs: Sequence[Tensor]) -> tuple[Factor, Factor]:
+        """Two factors over the same variables whose product sums to <term, output> / term.coefficient; `term` has one group per axis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitOp(Op):
+    """Committed outputs, each constrained by the lookups and zero checks."""
+
+    @abstractmethod
+    def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
+        """The lookups; `outputs` are the ids of this operator's outputs."""
+
+    def zero_checks(self, outputs: Sequence[int], inputs: Sequence[Tensor]) -> tuple[ZeroCheck, ...]:
+        return ()
+
+
+_REGISTRY: dict[str, type[Op]] = {}
+
+
+def register(cls: type[Op]) -> type[Op]:
+    """Make an operator class known to the manifest reader under its `kind`."""
+    _REGISTRY[cls.kind] = cls
+    return cls
+
+
+def op_class(kind: str) -> type[Op]:
+    """The class registered for `kind`; `CircuitError` for an unknown one."""
+    if kind not in _REGISTRY:
+        raise CircuitError(f"unknown operator kind {kind!r}")
+    return _REGISTRY[kind]
+
+
+def attributes(op: Op) -> Mapping[str, Any]:
+    """The attribute fields of an operator, `inputs` aside."""
+    return {name: getattr(op, name) for name in type(op).__dataclass_fields__ if name != "inputs"}

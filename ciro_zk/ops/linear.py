@@ -1,0 +1,203 @@
+"""Affine operators: their outputs are virtual, nothing is committed or sent for them.
+
+    Reshape     y = x in C order under another shape
+    Transpose   y = x with its axes permuted
+    AxisMap     y[.., i, ..] = sum_j weight[i][j] x[.., index[i][j], ..]: slice, pad, broadcast, pooling sums, window elements
+    Combine     y = sum_k coefficient_k x_k + constant
+
+Identity: <w, A x + b> = <A^T w, x> + <w, b>, exact. Source: protocol.md, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Integers, LinearOp, register
+from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.field import goldilocks
+from ciro_zk.field.extension import P
+from ciro_zk.lookup.tables import Table
+from ciro_zk.poly import linear_form
+from ciro_zk.poly.linear_form import Term
+
+Interval = tuple[Integers, Integers]
+MAX_AXES = 8
+
+
+def virtual(shape: tuple[int, ...], low: int, high: int) -> Tensor:
+    """A virtual output; `CircuitError` where a value could wrap around p."""
+    if not 1 <= len(shape) <= MAX_AXES or any(d < 1 for d in shape):
+        raise CircuitError(f"a tensor has 1 to {MAX_AXES} axes of at least one cell, got {shape}")
+    if max(abs(low), abs(high)) >= HALF_FIELD:
+        raise CircuitError(f"values up to {max(abs(low), abs(high))} would wrap around the field")
+    return Tensor(name="", shape=shape, storage=Storage.VIRTUAL, low=low, high=high, bounded_by="its inputs")
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reshape(LinearOp):
+    """The same cells in C order under another shape."""
+
+    kind: ClassVar[str] = "reshape"
+    shape: tuple[int, ...]
+
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        (x,) = inputs
+        if prod(self.shape) != x.size:
+            raise CircuitError(f"cannot reshape {x.shape} to {self.shape}")
+        return (virtual(self.shape, x.low, x.high),)
+
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        return (inputs[0].reshape(self.shape),)
+
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
+        return ((inputs[0][0].reshape(self.shape), inputs[0][1].reshape(self.shape)),)
+
+    def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
+        return ((self.inputs[0], linear_form.reshape(term, inputs[0].shape)),)
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transpose(LinearOp):
+    """y = x.transpose(permutation)."""
+
+    kind: ClassVar[str] = "transpose"
+    permutation: tuple[int, ...]
+
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        (x,) = inputs
+        if sorted(self.permutation) != list(range(len(x.shape))):
+            raise CircuitError(f"{self.permutation} is no permutation of the axes of {x.shape}")
+        return (virtual(tuple(x.shape[axis] for axis in self.permutation), x.low, x.high),)
+
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        return (np.ascontiguousarray(inputs[0].transpose(self.permutation)),)
+
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
+        low, high = inputs[0]
+        return ((low.transpose(self.permutation), high.transpose(self.permutation)),)
+
+    def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
+        return ((self.inputs[0], linear_form.transpose(term, self.permutation)),)
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisMap(LinearOp):
+    """A sparse integer matrix along one axis: row i of `index` and `weight` lists what output cell i sums. A weight of 0 leaves an entry out."""
+
+    kind: ClassVar[str] = "axis_map"
+    axis: int
+    index: tuple[tuple[int, ...], ...]
+    weight: tuple[tuple[int, ...], ...]
+
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        (x,) = inputs
+        if not 0 <= self.axis < len(x.shape):
+            raise CircuitError(f"{x.shape} has no axis {self.axis}")
+        widths = {len(row) for row in (*self.index, *self.weight)}
+        if len(self.index) != len(self.weight) or len(widths) != 1 or not self.index:
+            raise CircuitError("index and weight must be equal non-empty rectangles")
+        if any(not 0 <= i < x.shape[self.axis] for row in self.index for i in row):
+            raise CircuitError(f"an index is outside axis {self.axis} of {x.shape}")
+        low = min(sum(w * (x.low if w > 0 else x.high) for w in row) for row in self.weight)
+        high = max(sum(w * (x.high if w > 0 else x.low) for w in row) for row in self.weight)
+        return (virtual((*x.shape[: self.axis], len(self.index), *x.shape[self.axis + 1 :]), low, high),)
+
+    def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return np.array(self.index, dtype=np.int64), np.array(self.weight, dtype=np.int64)
+
+    def _apply(self, x: Integers, weight: NDArray[np.int64]) -> Integers:
+        index, _ = self._arrays()
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        result: Integers = np.zeros((*x.shape[: self.axis], index.shape[0], *x.shape[self.axis + 1 :]), dtype=np.int64)
+        for j in range(index.shape[1]):
+            result += np.take(x, index[:, j], axis=self.axis) * weight[:, j].reshape(shape)
+        return result
+
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        return (self._apply(inputs[0], self._arrays()[1]),)
+
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
+        (low, high), weight = inputs[0], self._arrays()[1]
+        up, down = np.maximum(weight, 0), np.minimum(weight, 0)
+        return ((self._apply(low, up) + self._apply(high, down), self._apply(high, up) + self._apply(low, down)),)
+
+    def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
+        index, weight = self._arrays()
+        length = inputs[0].shape[self.axis]
+
+        def pull(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+            return _transposed(values, index, weight, length)
+
+        return ((self.inputs[0], linear_form.map_axis(term, self.axis, pull)),)
+
+
+def _transposed(values: NDArray[np.uint64], index: NDArray[np.int64], weight: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+    """`(2, ..., n_out)` -> `(2, ..., length)`: the transpose of the sparse matrix along the last axis."""
+    result = np.zeros((*values.shape[:-1], length), dtype=np.uint64)
+    for j in range(index.shape[1]):
+        rows = np.nonzero(weight[:, j])[0]
+        if not rows.size:
+            continue
+        targets, coefficients = index[rows, j], weight[rows, j]
+        part = values[..., rows]
+        if not np.all(coefficients == 1):
+            part = goldilocks.mul(part, goldilocks.from_signed(coefficients))
+        unique, first, counts = np.unique(targets, return_index=True, return_counts=True)
+        if np.all(counts == 1):
+            result[..., targets] = goldilocks.add(result[..., targets], part)
+        else:
+            order = np.argsort(targets, kind="stable")
+            starts = np.concatenate([[0], np.cumsum(np.bincount(targets)[unique])[:-1]])
+            for target, start, count in zip(unique, starts, counts, strict=True):
+                chosen = np.ascontiguousarray(part[..., order[start : start + count]])
+                result[..., target] = goldilocks.add(result[..., target], goldilocks.sum_axis(chosen))
+    return result
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combine(LinearOp):
+    """sum_k coefficients[k] x_k + offset, over tensors of one shape."""
+
+    kind: ClassVar[str] = "combine"
+    coefficients: tuple[int, ...]
+    offset: int = 0
+
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        if len(inputs) != len(self.coefficients) or not inputs or len({x.shape for x in inputs}) != 1:
+            raise CircuitError("a combination needs one coefficient per tensor and one common shape")
+        if any(abs(c) >= HALF_FIELD for c in (*self.coefficients, self.offset)):
+            raise CircuitError("a coefficient does not fit the field")
+        low = sum(c * (x.low if c > 0 else x.high) for c, x in zip(self.coefficients, inputs, strict=True)) + self.offset
+        high = sum(c * (x.high if c > 0 else x.low) for c, x in zip(self.coefficients, inputs, strict=True)) + self.offset
+        return (virtual(inputs[0].shape, low, high),)
+
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        total = np.full(inputs[0].shape, self.offset, dtype=np.int64)
+        for c, x in zip(self.coefficients, inputs, strict=True):
+            total += c * x
+        return (total,)
+
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
+        low = np.full(inputs[0][0].shape, self.offset, dtype=np.int64)
+        high = low.copy()
+        for c, (x_low, x_high) in zip(self.coefficients, inputs, strict=True):
+            low += c * (x_low if c > 0 else x_high)
+            high += c * (x_high if c > 0 else x_low)
+        return ((low, high),)
+
+    def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
+        return tuple((x, term.scaled(c % P)) for x, c in zip(self.inputs, self.coefficients, strict=True))
+
+    def constant(self) -> int:
+        return self.offset

@@ -1,0 +1,64 @@
+"""Every cell of a tensor lies in its declared range [low, high], high - low + 1 = 2^(B m).
+
+Committed: m - 1 limbs of x - low, all but the top one, which is virtual. Identity: every limb is in [0, 2^B). It is what the weights' registration proves
+once at setup, so that soundness bounds may use the weights' range. Source: protocol.md, section 4 (Weights).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Integers, Lookup, register
+from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.field.extension import P
+from ciro_zk.lookup.tables import Range, Table
+from ciro_zk.ops.requantise import inverse_power, table_at
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeCheck(CommitOp):
+    """low <= x <= high as the tensor declares them. Outputs: the limbs but the top one, lowest first."""
+
+    kind: ClassVar[str] = "range_check"
+    range_table: int
+    low: int
+    num_limbs: int
+
+    def _bits(self, tables: Sequence[Table]) -> int:
+        table = table_at(tables, self.range_table, Range)
+        assert isinstance(table, Range)
+        return table.bits
+
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        (x,) = inputs
+        bits = self._bits(tables)
+        if not 1 <= self.num_limbs <= 8 or bits * self.num_limbs > 60:
+            raise CircuitError("a range check has 1 to 8 limbs and at most 60 bits")
+        if (x.low, x.high) != (self.low, self.low + (1 << (bits * self.num_limbs)) - 1):
+            raise CircuitError(f"{self.num_limbs} limbs of {bits} bits from {self.low} do not make the range [{x.low}, {x.high}]")
+        return tuple(
+            Tensor(name=f"limb{i}", shape=x.shape, storage=Storage.WITNESS, low=0, high=(1 << bits) - 1, bounded_by="range lookup")
+            for i in range(self.num_limbs - 1)
+        )
+
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        bits = self._bits(tables)
+        return tuple(((inputs[0] - self.low) >> (bits * i)) & ((1 << bits) - 1) for i in range(self.num_limbs - 1))
+
+    def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
+        top = (1 << self._bits(tables)) - 1
+        return tuple((np.zeros_like(inputs[0][0]), np.full_like(inputs[0][0], top)) for _ in range(self.num_limbs - 1))
+
+    def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
+        (x,) = inputs
+        bits = self._bits(tables)
+        scale = inverse_power(bits * (self.num_limbs - 1))
+        terms = [(self.inputs[0], scale)] + [(limb, (P - (1 << (bits * i))) * scale % P) for i, limb in enumerate(outputs)]
+        top = Column(terms=tuple(terms), constant=-x.low * scale % P)
+        columns = [Column(terms=((limb, 1),)) for limb in outputs] + [top]
+        return tuple(Lookup(table=self.range_table, shape=x.shape, columns=(column,)) for column in columns)
