@@ -1,0 +1,1 @@
+"""The models of this repository and the scripts that make them: not installed, imported from a checkout only."""
