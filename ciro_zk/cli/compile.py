@@ -1,0 +1,71 @@
+"""`ciro-zk compile`: an ONNX model becomes a circuit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ciro_zk.cli.options import Json, parse_ranges, parse_shapes
+from ciro_zk.cli.report import Stopwatch, bytes_text, rounded, seconds_text
+from ciro_zk.cli.session import Session, session
+from ciro_zk.errors import InputError
+
+if TYPE_CHECKING:
+    from ciro_zk.circuit import Circuit
+
+
+def compile_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option("--calibration", metavar="DATA.npz", help="Typical inputs, by ONNX input name, samples along axis 0.")
+    ] = None,
+    input_range: Annotated[
+        list[str] | None,
+        typer.Option("--input-range", metavar="[NAME=]lo,hi", help="Range that inputs may have."),
+    ] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option("--shape", metavar="NAME=1,3,..", help="Shape of an input whose axes are dynamic.")
+    ] = None,
+    bits: Annotated[int, typer.Option("--bits", min=6, max=16, help="Width of quantised weights and activations.")] = 12,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and report accuracy, bounds and cost; write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Compile a model to a circuit: DIR/circuit.bin and DIR/manifest.json."""
+    with session(json) as out:
+        if output is None and not dry_run:
+            raise InputError("no folder to write to", field="--output", remedy="give -o DIR, or --dry-run")
+        import ciro_zk
+        from ciro_zk.cli.archive import read_archive
+        from ciro_zk.cli.folder import write_circuit
+        from ciro_zk.cli.model import input_names
+
+        names = input_names(model)
+        arrays = read_archive(calibration, names) if calibration is not None else None
+        ranges = parse_ranges(input_range or [], names)
+        shapes = parse_shapes(shape or [], names)
+        watch = Stopwatch()
+        with out.progress() as progress:
+            circuit = ciro_zk.compile(str(model), arrays, input_range=ranges or None, shapes=shapes or None, bits=bits, progress=progress)
+        seconds = watch.seconds
+        num_bytes = len(bytes(circuit)) if dry_run or output is None else write_circuit(out, output, circuit, model)
+        _show(out, circuit, seconds, num_bytes, None if dry_run else output)
+        out.result(compile_fields(circuit, seconds, num_bytes))
+
+
+def compile_fields(circuit: Circuit, seconds: float, num_bytes: int) -> dict[str, Any]:
+    """The JSON object of `compile`."""
+    report = circuit.report()
+    return {
+        "seconds": rounded(seconds),
+        "bytes": num_bytes,
+        "max_abs_error": report.max_abs_error,
+        "security_bits": report.security.summed_bits,
+    }
+
+
+def _show(out: Session, circuit: Circuit, seconds: float, num_bytes: int, output: Path | None) -> None:
+    out.say(str(circuit.report()))
+    out.say(f"compiled in {seconds_text(seconds)}" + (f": {output}/circuit.bin, manifest.json, {bytes_text(num_bytes)}" if output else ""))

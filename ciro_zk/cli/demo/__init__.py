@@ -1,0 +1,1 @@
+"""`ciro-zk demo`: proves and verifies LeNet-5 on a real digit, and shows tamperings rejected."""

@@ -1,0 +1,32 @@
+"""The public side of a circuit: which inputs it wants, and errors about them that name the file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ciro_zk.cli.inputs import Wanted
+from ciro_zk.errors import InputError
+
+if TYPE_CHECKING:
+    from ciro_zk.circuit import Circuit
+
+
+def wanted_inputs(circuit: Circuit) -> tuple[Wanted, ...]:
+    """Names and shapes of the circuit's inputs, in order."""
+    graph = circuit.graph
+    return tuple(Wanted(port.name, graph.tensors[port.tensor].shape) for port in graph.inputs)
+
+
+@contextlib.contextmanager
+def checked_inputs(path: Path) -> Iterator[None]:
+    """Adds the file's name to errors about the inputs that came from it."""
+    try:
+        yield
+    except InputError as error:
+        if error.file:
+            raise
+        message = str(error.args[0])
+        raise InputError(message, file=str(path), field=error.field, index=error.index, value=error.value, remedy=error.remedy) from error
