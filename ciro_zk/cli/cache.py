@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,26 +14,22 @@ app = typer.Typer(help="The cache of compiled kernels.", no_args_is_help=True)
 
 
 def cache_state() -> dict[str, Any]:
-    """Folder, files and size of the kernel cache."""
+    """Folder of this version's kernels, whether they are all there, and the size of all versions' kernels."""
     from ciro_zk import kernel_cache
 
-    folder = Path(kernel_cache.cache_dir())
-    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-    return {"folder": str(folder), "files": len(files), "size_bytes": sum(path.stat().st_size for path in files)}
+    return {"folder": str(kernel_cache.cache_dir()), "complete": kernel_cache.is_complete(), "size_bytes": kernel_cache.size()}
 
 
 @app.command("warm")
 def warm_command(json: Json = False) -> None:
     """Compile all kernels now, so that the first proof need not wait for them."""
     with session(json) as out:
-        from ciro_zk import kernel_cache
+        from ciro_zk.kernels import warm
 
         watch = Stopwatch()
-        with out.progress() as progress:
-            kernel_cache.warm(progress=progress)
+        warm()
         state = cache_state()
-        out.say(f"kernels compiled in {seconds_text(watch.seconds)}: {state['files']} files, {bytes_text(state['size_bytes'])}")
-        out.say(f"  {state['folder']}")
+        out.say(f"kernels ready in {seconds_text(watch.seconds)}, {bytes_text(state['size_bytes'])} in {state['folder']}")
         out.result({"seconds": rounded(watch.seconds), **state})
 
 
@@ -45,6 +40,6 @@ def clear_command(json: Json = False) -> None:
         from ciro_zk import kernel_cache
 
         state = cache_state()
-        kernel_cache.clear()
-        out.say(f"removed {state['files']} files, {bytes_text(state['size_bytes'])} from {state['folder']}")
-        out.result({"removed_files": state["files"], "removed_bytes": state["size_bytes"], "folder": state["folder"]})
+        num_folders = kernel_cache.clear()
+        out.say(f"removed {num_folders} folders, {bytes_text(state['size_bytes'])}")
+        out.result({"removed_folders": num_folders, "removed_bytes": state["size_bytes"]})

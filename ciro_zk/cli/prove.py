@@ -39,10 +39,12 @@ def prove_command(
         from ciro_zk.cli.inputs import load_inputs
         from ciro_zk.cli.public import checked_inputs, wanted_inputs
         from ciro_zk.container import atomic_write
+        from ciro_zk.kernels import warm
 
         loading = Stopwatch()
         key = ciro_zk.ProvingKey.load(key_path(directory))
         inputs = load_inputs(input, wanted_inputs(key.circuit), index)
+        warm()
         load_seconds = loading.seconds
         watch = Stopwatch()
         with out.progress() as progress, checked_inputs(input):

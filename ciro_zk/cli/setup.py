@@ -12,8 +12,10 @@ def setup_command(directory: Directory, threads: Threads = None, json: Json = Fa
     with session(json) as out:
         import ciro_zk
         from ciro_zk.cli.folder import PROVING_KEY, VERIFYING_KEY, load_circuit, write_files
+        from ciro_zk.kernels import warm
 
         circuit = load_circuit(directory)
+        warm()
         watch = Stopwatch()
         with out.progress() as progress:
             proving_key, verifying_key = ciro_zk.setup(circuit, threads=threads, progress=progress)
