@@ -25,7 +25,7 @@ from ciro_zk.hash import blake2s
 from ciro_zk.hash.blake2s import Digests
 from ciro_zk.poly import multilinear, rounds
 
-__all__ = ["Base", "Digests", "Extension", "Kernels", "PlainKernels", "plain_kernels"]
+__all__ = ["Base", "Digests", "Extension", "Kernels", "PlainKernels", "numba_kernels", "plain_kernels", "warm"]
 
 
 class Kernels(Protocol):
@@ -137,3 +137,20 @@ class PlainKernels:
 def plain_kernels() -> Kernels:
     """The numpy and hashlib implementation."""
     return PlainKernels()
+
+
+def numba_kernels(threads: int | None = None) -> Kernels:
+    """The compiled implementation on `threads` threads (by default as many as there are processors); imports Numba.
+
+    The first run on a machine compiles for some seconds, says so on stderr, and keeps the result in `ciro_zk.kernel_cache.cache_dir()`.
+    """
+    from ciro_zk.accelerated import NumbaKernels
+
+    return NumbaKernels(threads)
+
+
+def warm() -> float:
+    """Compile every kernel now, or load it from the cache; returns the seconds it took."""
+    from ciro_zk import accelerated
+
+    return accelerated.warm()

@@ -8,6 +8,7 @@ proof has exactly one valid length.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from ciro_zk.hash.blake2s import DIGEST_BYTES, Digests, hash_node
@@ -52,6 +53,17 @@ class MerkleTree:
             siblings += [level[i ^ 1].tobytes() for i in nodes if i ^ 1 not in known]
             nodes = sorted({i >> 1 for i in nodes})
         return siblings
+
+
+def num_siblings(depth: int, positions: Sequence[int]) -> int:
+    """How many siblings an opening at sorted distinct positions holds; `ValueError` if they are not."""
+    nodes = _check_positions(depth, positions)
+    count = 0
+    for _ in range(depth):
+        known = set(nodes)
+        count += sum(1 for i in nodes if i ^ 1 not in known)
+        nodes = sorted({i >> 1 for i in nodes})
+    return count
 
 
 def verify_multi(
@@ -104,6 +116,6 @@ def _check_positions(depth: int, positions: Sequence[int]) -> list[int]:
         raise ValueError("no positions to open")
     if nodes[0] < 0 or nodes[-1] >= 1 << depth:
         raise ValueError(f"a position is out of range for a tree of depth {depth}")
-    if any(a >= b for a, b in zip(nodes, nodes[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(nodes)):
         raise ValueError("positions must be sorted and distinct")
     return nodes
