@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ciro_zk.circuit import Circuit
+    from ciro_zk.program.circuit import Circuit
     from ciro_zk.compiler import compile
     from ciro_zk.errors import (
         BoundsError,
@@ -30,14 +30,16 @@ if TYPE_CHECKING:
         UnsupportedOperator,
     )
     from ciro_zk.proof import Proof
-    from ciro_zk.prover import ProvingKey, prove, setup
-    from ciro_zk.verifier import Verified, VerifyingKey, verify
+    from ciro_zk.program.keys import ProvingKey, VerifyingKey
+    from ciro_zk.prover import prove, setup
+    from ciro_zk.verifier import Verified, verify
     from ciro_zk.witness import Run, infer
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ciro_zk.circuit": ("Circuit",),
+    "ciro_zk.program.circuit": ("Circuit",),
+    "ciro_zk.program.keys": ("ProvingKey", "VerifyingKey"),
     "ciro_zk.compiler": ("compile",),
     "ciro_zk.errors": (
         "BoundsError",
@@ -52,8 +54,8 @@ _HOMES = {
         "UnsupportedOperator",
     ),
     "ciro_zk.proof": ("Proof",),
-    "ciro_zk.prover": ("ProvingKey", "prove", "setup"),
-    "ciro_zk.verifier": ("Verified", "VerifyingKey", "verify"),
+    "ciro_zk.prover": ("prove", "setup"),
+    "ciro_zk.verifier": ("Verified", "verify"),
     "ciro_zk.witness": ("Run", "infer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -126,4 +126,4 @@ def op_class(kind: str) -> type[Op]:
 
 def attributes(op: Op) -> Mapping[str, Any]:
     """The attribute fields of an operator, `inputs` aside."""
-    return {name: getattr(op, name) for name in type(op).__dataclass_fields__ if name != "inputs"}
+    return {f.name: getattr(op, f.name) for f in fields(op) if f.name != "inputs"}

@@ -5,6 +5,7 @@ A table is a list of rows of small integers. A lookup proves that a row of commi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,6 +45,10 @@ class Range:
 
     def columns(self) -> tuple[Integers, ...]:
         return (np.arange(1 << self.bits, dtype=np.int64),)
+
+    def rows(self, columns: Sequence[Integers]) -> Integers:
+        """The row each entry is, -1 for none."""
+        return _inside(columns[0], columns[0], 0, self.num_rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,11 @@ class Graph:
         q = np.arange(self.low, self.high + 1, dtype=np.int64)
         return (q, self.function(q))
 
+    def rows(self, columns: Sequence[Integers]) -> Integers:
+        """The row each entry is, -1 for none."""
+        q, out = columns
+        return _matching(self, _inside(q - self.low, q, self.low, self.high + 1), (q, out))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
@@ -161,6 +171,11 @@ class Sign:
     def columns(self) -> tuple[Integers, ...]:
         h = np.arange(-self.limit, self.limit + 1, dtype=np.int64)
         return (h, np.sign(h))
+
+    def rows(self, columns: Sequence[Integers]) -> Integers:
+        """The row each entry is, -1 for none."""
+        h, sign = columns
+        return _matching(self, _inside(h + self.limit, h, -self.limit, self.limit + 1), (h, sign))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,5 +211,26 @@ class Window:
         out = np.concatenate([np.full(size, ends[0]), self.function(self.low + offsets), np.full(size, ends[1])])
         return (np.repeat(np.array([-1, 0, 1], dtype=np.int64), size), np.tile(offsets, 3), out)
 
+    def rows(self, columns: Sequence[Integers]) -> Integers:
+        """The row each entry is, -1 for none."""
+        sign, offset, out = columns
+        size = 1 << self.bits
+        row = _inside(sign * size + offset + size, sign, -1, 2)
+        row = np.where((offset >= 0) & (offset < size), row, -1)
+        return _matching(self, row, (sign, offset, out))
+
 
 Table = Range | Graph | Sign | Window
+
+
+def _inside(row: Integers, key: Integers, low: int, stop: int) -> Integers:
+    """row where low <= key < stop, else -1."""
+    return np.where((key >= low) & (key < stop), row, -1)
+
+
+def _matching(table: Table, row: Integers, entries: Sequence[Integers]) -> Integers:
+    """row where the table's row equals the entries, else -1."""
+    found = row >= 0
+    for column, entry in zip(table.columns(), entries, strict=True):
+        found &= column[np.maximum(row, 0)] == entry
+    return np.where(found, row, -1)

@@ -1,0 +1,256 @@
+"""The proof plan: everything about a circuit's proof that prover and verifier must agree on, derived from the graph alone.
+
+Leaves of the lookup argument: every lookup and every table has a segment, its index space the tensor's with each axis padded to a power of two, at an
+aligned offset in descending size. Padding and unassigned leaves are the fraction 0 / 1.
+
+At a point r of the 2^L leaves (protocol.md, section 6), with s(r) the segment's selector, r_s its last variables and 1(r_s) the weight of its real cells,
+
+    numerator(r)   = sum_lookups s 1(r_s) - sum_tables s <eq(r_s), m_T>
+    denominator(r) = 1 - sum_segments s 1(r_s) + sum_segments s (alpha 1(r_s) - phi(r_s)),   phi = id 1 + beta c_1 + beta^2 c_2 + ...
+
+which are linear forms in the committed cells, the weights, the public inputs and the accumulators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ciro_zk.circuit.factor import Factor, Keep
+from ciro_zk.circuit.graph import Graph
+from ciro_zk.circuit.layout import Layout
+from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Lookup, ProductOp, ZeroCheck
+from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.field.extension import ONE, ZERO, Ext
+from ciro_zk.poly.linear_form import Eq, Term, num_vars
+
+MAX_LOG_LEAVES = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A lookup's or a table's leaves: 2^log_size from `offset`, real cells of `shape`, each axis padded to a power of two."""
+
+    index: int
+    is_table: bool
+    shape: tuple[int, ...]
+    log_size: int
+    offset: int
+
+    def terms(self, point: Sequence[Ext]) -> tuple[Term, Ext]:
+        """eq at the segment's own variables over real cells, and the segment's selector, at a point of all leaves."""
+        split = len(point) - self.log_size
+        selector = ONE
+        for i in range(split):
+            bit = self.offset >> (len(point) - 1 - i) & 1
+            selector = selector * (point[i] if bit else ONE - point[i])
+        return point_term(point[split:], self.shape), selector
+
+
+def point_term(point: Sequence[Ext], shape: tuple[int, ...]) -> Term:
+    """eq(point, cell) over the real cells of a tensor, one group per axis."""
+    groups, start = [], 0
+    for d in shape:
+        stop = start + num_vars(d)
+        groups.append(Eq(tuple(point[start:stop]), d))
+        start = stop
+    return Term(tuple(groups))
+
+
+def padded_vars(shape: tuple[int, ...]) -> int:
+    """Variables of a tensor's index space with every axis padded to a power of two."""
+    return sum(num_vars(d) for d in shape)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Layouts, lookups, tables and zero checks of one graph."""
+
+    graph: Graph
+
+    @cached_property
+    def lookups(self) -> tuple[Lookup, ...]:
+        return tuple(
+            lookup
+            for node in self.graph.nodes
+            if isinstance(node.op, CommitOp)
+            for lookup in node.op.lookups(node.outputs, self.graph.input_tensors(node.op), self.graph.tables)
+        )
+
+    @cached_property
+    def zero_checks(self) -> tuple[ZeroCheck, ...]:
+        return tuple(
+            check
+            for node in self.graph.nodes
+            if isinstance(node.op, CommitOp)
+            for check in node.op.zero_checks(node.outputs, self.graph.input_tensors(node.op))
+        )
+
+    @property
+    def num_tensors(self) -> int:
+        return len(self.graph.tensors)
+
+    def multiplicity(self, table: int) -> int:
+        """The id of a table's multiplicity tensor, beyond the graph's own."""
+        return self.num_tensors + table
+
+    @cached_property
+    def weight_layout(self) -> Layout:
+        return Layout.of((i, self.graph.tensors[i]) for i in self.graph.weights)
+
+    @cached_property
+    def witness_layout(self) -> Layout:
+        tensors = [(i, t) for i, t in enumerate(self.graph.tensors) if t.storage is Storage.WITNESS]
+        for i, table in enumerate(self.graph.tables):
+            tensors.append((self.multiplicity(i), multiplicity_tensor(table.num_rows)))
+        return Layout.of(tensors)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        pending = [(-padded_vars(lookup.shape), 0, i, lookup.shape) for i, lookup in enumerate(self.lookups)]
+        pending += [(-num_vars(t.num_rows), 1, i, (t.num_rows,)) for i, t in enumerate(self.graph.tables)]
+        pending.sort(key=lambda entry: entry[:3])
+        segments, offset = [], 0
+        for negative, is_table, index, shape in pending:
+            segments.append(Segment(index, bool(is_table), shape, -negative, offset))
+            offset += 1 << -negative
+        return tuple(segments)
+
+    @cached_property
+    def log_leaves(self) -> int:
+        last = self.segments[-1]
+        return max(num_vars(last.offset + (1 << last.log_size)), 1)
+
+    @cached_property
+    def max_columns(self) -> int:
+        return max(table.num_columns for table in self.graph.tables)
+
+    def check_factor(self, check: ZeroCheck, column: Column) -> Factor:
+        """A zero check's column as a factor over its cells."""
+        return Factor(
+            tensors=column.terms, shape=check.shape, view=check.shape, roles=(Keep(),) * len(check.shape), constant=column.constant
+        )
+
+    @cached_property
+    def max_degree(self) -> int:
+        """The degree of the batched sumcheck's rounds."""
+        return max([2, *(len(check.columns) + 1 for check in self.zero_checks)])
+
+    def validate(self) -> None:
+        """`CircuitError` unless every rule holds that soundness or a later stage relies on."""
+        graph = self.graph
+        if not graph.tables or not self.lookups:
+            raise CircuitError("a circuit needs at least one lookup; every committed cell is bounded by one")
+        if len(graph.tensors) > 1 << 16 or self.log_leaves > MAX_LOG_LEAVES:
+            raise CircuitError("the circuit is too large")
+        for lookup in self.lookups:
+            if len(lookup.columns) != graph.tables[lookup.table].num_columns:
+                raise CircuitError("a lookup has another number of columns than its table")
+        self._check_range_ledger()
+        for lookup in self.lookups:
+            for column in lookup.columns:
+                for tensor, _ in column.terms:
+                    self._check_form(tensor, lookup.shape, accumulators=True)
+        for check in self.zero_checks:
+            for column in check.columns:
+                for tensor, _ in column.terms:
+                    self._check_form(tensor, check.shape, accumulators=False)
+        for port in graph.outputs:
+            self._check_form(port.tensor, graph.tensors[port.tensor].shape, accumulators=False)
+        for node in graph.nodes:
+            if isinstance(node.op, ProductOp):
+                for tensor in node.op.inputs:
+                    self._check_form(tensor, graph.tensors[tensor].shape, accumulators=False)
+
+    def _check_range_ledger(self) -> None:
+        """Every witness tensor is bounded by a lookup column of its own or by a zero check against bounded cells."""
+        looked_up = {t for lookup in self.lookups for column in lookup.columns for t, _ in column.terms}
+        for i, tensor in enumerate(self.graph.tensors):
+            if tensor.storage is Storage.WITNESS and i not in looked_up:
+                raise CircuitError(f"no lookup bounds tensor {i} ({tensor.name})")
+
+    def _check_form(self, tensor: int, shape: tuple[int, ...], accumulators: bool) -> None:
+        """A form on `tensor` reaches stored cells, through products only where allowed, and separates there."""
+        if self.graph.tensors[tensor].shape != shape:
+            raise CircuitError(f"tensor {tensor} has shape {self.graph.tensors[tensor].shape}, not {shape}")
+        term = point_term([ONE + ONE] * padded_vars(shape), shape)
+        for source, pulled in self.graph.resolve(tensor, term)[0]:
+            if self.graph.tensors[source].storage is Storage.ACCUMULATOR:
+                if not accumulators:
+                    raise CircuitError(f"accumulator {source} is used without requantisation")
+                op = self.graph.producer(source).op
+                if not isinstance(op, ProductOp):
+                    raise CircuitError(f"accumulator {source} is made by {op.kind}")
+                op.factors(pulled, self.graph.input_tensors(op))
+
+    def leaf_forms(self, point: Sequence[Ext], beta: Ext) -> LeafForms:
+        """The parts of numerator(point) and denominator(point) that prover and verifier compute alike."""
+        cells: list[tuple[int, Term]] = []
+        multiplicities: list[tuple[int, Term]] = []
+        lookup_weight, real_weight, phi = ZERO, ZERO, ZERO
+        tables: list[tuple[int, Ext, Term]] = []
+        for segment in self.segments:
+            term, selector = segment.terms(point)
+            weight = selector * total_weight(term)
+            real_weight = real_weight + weight
+            if segment.is_table:
+                multiplicities.append((self.multiplicity(segment.index), term.scaled(-selector)))
+                tables.append((segment.index, selector, term))
+                phi = phi + weight * (segment.index + 1)
+                continue
+            lookup = self.lookups[segment.index]
+            lookup_weight = lookup_weight + weight
+            phi = phi + weight * (lookup.table + 1)
+            power = beta
+            for column in lookup.columns:
+                if column.constant:
+                    phi = phi + weight * power * column.constant
+                for tensor, coefficient in column.terms:
+                    pairs, offset = self.graph.resolve(tensor, term.scaled(selector * power * coefficient))
+                    cells.extend(pairs)
+                    phi = phi + offset
+                power = power * beta
+        return LeafForms(tuple(cells), tuple(multiplicities), tuple(tables), lookup_weight, real_weight, phi)
+
+
+@dataclass(frozen=True, slots=True)
+class LeafForms:
+    """numerator = lookup_weight + <multiplicities>; denominator = 1 + (alpha - 1) real_weight - phi - <cells> - table columns."""
+
+    cells: tuple[tuple[int, Term], ...]
+    multiplicities: tuple[tuple[int, Term], ...]
+    tables: tuple[tuple[int, Ext, Term], ...]
+    lookup_weight: Ext
+    real_weight: Ext
+    phi: Ext
+
+
+def total_weight(term: Term) -> Ext:
+    """The sum of a term's weights; an `Eq` over all cells of a power-of-two axis sums to 1."""
+    value = term.coefficient
+    for group in term.groups:
+        if isinstance(group, Eq):
+            value = value * eq_prefix(group.point, group.length)
+        else:
+            raise TypeError("a point term has an Eq per axis")
+    return value
+
+
+def eq_prefix(point: Sequence[Ext], length: int) -> Ext:
+    """sum over i < length of eq(point, i), in one pass over the bits of length."""
+    if length == 1 << len(point):
+        return ONE
+    value, prefix = ZERO, ONE
+    for k, r in enumerate(point):
+        if length >> (len(point) - 1 - k) & 1:
+            value = value + prefix * (ONE - r)
+            prefix = prefix * r
+        else:
+            prefix = prefix * (ONE - r)
+    return value
+
+
+def multiplicity_tensor(num_rows: int) -> Tensor:
+    """A table's multiplicities: advice, exempt from the range ledger."""
+    return Tensor(name="multiplicity", shape=(num_rows,), storage=Storage.WITNESS, low=0, high=1 << 40, bounded_by="exempt: multiplicity")

@@ -1,0 +1,28 @@
+"""Security presets: what a proof is required to reach, from which query counts and proof-of-work bits are derived per circuit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """The security settings of a proof."""
+
+    name: str
+    """Named in the statement; a proof made under another preset is another statement."""
+    target_bits: int
+    """The summed soundness error is at most 2^-target_bits, grinding counted."""
+    log_blowup: int
+    """The code's rate is 2^-log_blowup."""
+    query_grinding_bits: int
+    """Proof-of-work bits before the query positions are drawn."""
+    lookup_grinding_bits: int
+    """Proof-of-work bits before the lookup challenges are drawn."""
+
+
+TESTING = Preset(name="testing", target_bits=20, log_blowup=2, query_grinding_bits=4, lookup_grinding_bits=2)
+STANDARD = Preset(name="standard", target_bits=100, log_blowup=2, query_grinding_bits=16, lookup_grinding_bits=0)
+CONSERVATIVE = Preset(name="conservative", target_bits=105, log_blowup=2, query_grinding_bits=0, lookup_grinding_bits=12)
+
+PRESETS = {preset.name: preset for preset in (TESTING, STANDARD, CONSERVATIVE)}

@@ -1,0 +1,143 @@
+"""The proving and the verifying key of a circuit.
+
+The verifying key holds the program, the model commitment and the proof that every committed weight lies in its range; no weights. The proving key holds the
+weights besides. The key's digest is what a client should pin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.container import atomic_write, pack, pack_array, read_file, unpack, unpack_array
+from ciro_zk.circuit.manifest import MAX_BYTES
+from ciro_zk.errors import ProofFormatError
+from ciro_zk.hash.blake2s import DIGEST_BYTES
+from ciro_zk.program.program import Program
+from ciro_zk.program.statement import Statement, tensors_digest
+
+Integers = NDArray[np.int64]
+
+VK_KIND = b"VKEY"
+PK_KIND = b"PKEY"
+VERSION = 1
+MAX_REGISTRATION = 1 << 28
+MAX_WEIGHTS = 1 << 28
+VK_LIMITS = {"manifest": MAX_BYTES, "model": DIGEST_BYTES, "registration": MAX_REGISTRATION}
+PK_LIMITS = {"verifying key": MAX_BYTES + MAX_REGISTRATION + 4096, "weights": 16 + 8 * MAX_WEIGHTS}
+
+
+@dataclass(frozen=True)
+class VerifyingKey:
+    """What a client needs to verify proofs of one registered model."""
+
+    program: Program
+    model_commitment: bytes
+    registration: bytes
+
+    def __bytes__(self) -> bytes:
+        sections = [("manifest", self.program.manifest), ("model", self.model_commitment), ("registration", self.registration)]
+        return pack(VK_KIND, VERSION, sections)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """BLAKE2s-256 of the key's bytes."""
+        return hashlib.blake2s(bytes(self), person=b"cirovkey").digest()
+
+    @cached_property
+    def registration_statement(self) -> Statement:
+        """What the registration proves: the weights under the commitment lie in their ranges."""
+        registration = self.program.registration
+        digest = registration.digest if registration is not None else bytes(DIGEST_BYTES)
+        empty = tensors_digest((), (), {})
+        return Statement(
+            program_digest=digest,
+            model_commitment=self.model_commitment,
+            preset=self.program.preset.name,
+            batch=1,
+            input_digest=empty,
+            output_digest=empty,
+        )
+
+    @staticmethod
+    def from_bytes(data: bytes, source: str = "<bytes>") -> VerifyingKey:
+        """Parse an untrusted key. Raises `ProofFormatError` naming the field."""
+        sections = unpack(data, kind=VK_KIND, version=VERSION, limits=VK_LIMITS, source=source)
+        model = bytes(sections["model"])
+        if len(model) != DIGEST_BYTES:
+            raise ProofFormatError(f"must be {DIGEST_BYTES} bytes", file=source, field="model", remedy="set up the circuit again")
+        return VerifyingKey(Program.from_manifest(bytes(sections["manifest"]), source), model, bytes(sections["registration"]))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file, whole or not at all."""
+        atomic_write(path, bytes(self))
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> VerifyingKey:
+        """Read a key file. Raises `InputError` (no such file) or `ProofFormatError`."""
+        return VerifyingKey.from_bytes(read_file(path, MAX_BYTES + MAX_REGISTRATION + 4096), os.fspath(path))
+
+    def __repr__(self) -> str:
+        return f"VerifyingKey({self.program.name}, {self.digest.hex()[:12]})"
+
+
+@dataclass(frozen=True, eq=False)
+class ProvingKey:
+    """The verifying key and the weights as integers, by tensor id."""
+
+    vk: VerifyingKey
+    weights: Mapping[int, Integers]
+
+    @property
+    def program(self) -> Program:
+        return self.vk.program
+
+    def __bytes__(self) -> bytes:
+        return pack(PK_KIND, VERSION, [("verifying key", bytes(self.vk)), ("weights", pack_weights(self.program, self.weights))])
+
+    @staticmethod
+    def from_bytes(data: bytes, source: str = "<bytes>") -> ProvingKey:
+        """Parse a key. Raises `ProofFormatError` naming the field."""
+        sections = unpack(data, kind=PK_KIND, version=VERSION, limits=PK_LIMITS, source=source)
+        vk = VerifyingKey.from_bytes(bytes(sections["verifying key"]), source)
+        return ProvingKey(vk, unpack_weights(vk.program, bytes(sections["weights"]), source))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file, whole or not at all."""
+        atomic_write(path, bytes(self))
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> ProvingKey:
+        """Read a key file. Raises `InputError` (no such file) or `ProofFormatError`."""
+        return ProvingKey.from_bytes(read_file(path, sum(PK_LIMITS.values()) + 4096), os.fspath(path))
+
+    def __repr__(self) -> str:
+        return f"ProvingKey({self.program.name}, {sum(w.size for w in self.weights.values())} weights)"
+
+
+def pack_weights(program: Program, weights: Mapping[int, Integers]) -> bytes:
+    """All weights in tensor order as one int64 array."""
+    cells = [weights[i].reshape(-1) for i in program.graph.weights]
+    return pack_array(np.concatenate(cells).astype("<i8") if cells else np.zeros(0, dtype="<i8"))
+
+
+def unpack_weights(program: Program, data: bytes, source: str) -> dict[int, Integers]:
+    """The weights of a program. Raises `ProofFormatError` for another number of cells or a weight out of its range."""
+    cells = unpack_array(data, np.int64, (MAX_WEIGHTS,), source=source, field="weights")
+    tensors = program.graph.tensors
+    if cells.size != sum(tensors[i].size for i in program.graph.weights):
+        raise ProofFormatError("has another number of cells than the program", file=source, field="weights", remedy="set up the circuit again")
+    found, start = {}, 0
+    for i in program.graph.weights:
+        tensor = tensors[i]
+        found[i] = cells[start : start + tensor.size].reshape(tensor.shape)
+        start += tensor.size
+        if found[i].min() < tensor.low or found[i].max() > tensor.high:
+            raise ProofFormatError(f"weight {tensor.name!r} is out of range", file=source, field="weights", remedy="set up the circuit again")
+    return found

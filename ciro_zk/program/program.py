@@ -1,0 +1,110 @@
+"""A program: a graph with its name, precision and security preset. What a verifier must know of a circuit; it holds no weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ciro_zk.circuit.claims import proof_shape
+from ciro_zk.circuit.graph import Graph, GraphBuilder
+from ciro_zk.circuit.manifest import FORMAT, MAX_BYTES, canonical_json, graph_entry, read_graph
+from ciro_zk.circuit.op import CircuitError
+from ciro_zk.circuit.plan import Plan
+from ciro_zk.commitment.params import CommitmentParams
+from ciro_zk.errors import ProofFormatError
+from ciro_zk.lookup.tables import Range
+from ciro_zk.ops import RangeCheck
+from ciro_zk.params import PRESETS, Preset
+from ciro_zk.security import ProofShape, SecurityReport, commitment_params, security_report
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is proven of a model: everything but its weights."""
+
+    graph: Graph
+    name: str
+    bits: int
+    preset: Preset
+    log_columns: int | None = None
+    """Row length of the oracles, log2; None: the cheapest. A registration takes its program's, since both open the same weight oracle."""
+
+    @cached_property
+    def manifest(self) -> bytes:
+        """Canonical JSON."""
+        entry = {"format": FORMAT, "name": self.name, "bits": self.bits, "preset": self.preset.name, "graph": graph_entry(self.graph)}
+        return canonical_json(entry)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The program digest, 32 bytes."""
+        return hashlib.blake2s(self.manifest, person=b"ciroprog").digest()
+
+    @staticmethod
+    def from_manifest(data: bytes, source: str = "manifest") -> Program:
+        """Read an untrusted manifest. Raises `ProofFormatError` naming the field."""
+
+        def fail(field: str, reason: str) -> ProofFormatError:
+            return ProofFormatError(reason, file=source, field=field, remedy="compile the model again")
+
+        if len(data) > MAX_BYTES:
+            raise fail("manifest", f"is larger than {MAX_BYTES} bytes")
+        try:
+            value: Any = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise fail("manifest", "is not JSON") from error
+        if not isinstance(value, dict) or set(value) != {"format", "name", "bits", "preset", "graph"}:
+            raise fail("manifest", "must be an object with format, name, bits, preset and graph")
+        if value["format"] != FORMAT:
+            raise fail("format", f"is version {value['format']!r}, this library reads version {FORMAT}")
+        preset = value["preset"]
+        if not isinstance(preset, str) or preset not in PRESETS:
+            raise fail("preset", "is unknown")
+        if type(value["bits"]) is not int or not 2 <= value["bits"] <= 16 or not isinstance(value["name"], str) or len(value["name"]) > 256:
+            raise fail("bits", "or name is out of bounds")
+        program = Program(read_graph(value["graph"], source), value["name"], value["bits"], PRESETS[preset])
+        try:
+            program.validate()
+        except (CircuitError, ValueError) as error:
+            raise fail("graph", str(error)) from error
+        if program.manifest != data:
+            raise fail("manifest", "is not in canonical form")
+        return program
+
+    def validate(self) -> None:
+        """`CircuitError` unless the graph keeps every rule of the plan."""
+        self.plan.validate()
+        _ = self.params
+
+    @cached_property
+    def plan(self) -> Plan:
+        return Plan(self.graph)
+
+    @cached_property
+    def shape(self) -> ProofShape:
+        return proof_shape(self.plan)
+
+    @cached_property
+    def params(self) -> CommitmentParams:
+        return commitment_params(self.preset, self.shape, self.log_columns)
+
+    @cached_property
+    def security(self) -> SecurityReport:
+        return security_report(self.preset, self.shape, self.params)
+
+    @cached_property
+    def registration(self) -> Program | None:
+        """The program whose proof shows that every weight lies in its range; None for a model without weights."""
+        if not self.graph.weights:
+            return None
+        builder = GraphBuilder()
+        table = builder.table(Range(bits=self.bits))
+        ids = [builder.weight(t.name, t.shape, low=t.low, high=t.high) for t in (self.graph.tensors[i] for i in self.graph.weights)]
+        for i in ids:
+            tensor = builder.tensors[i]
+            width = (tensor.high - tensor.low + 1).bit_length() - 1
+            builder.add(RangeCheck(inputs=(i,), range_table=table, low=tensor.low, num_limbs=max(width // self.bits, 1)))
+        return Program(builder.build(), f"{self.name} weights", self.bits, self.preset, self.params.log_columns)

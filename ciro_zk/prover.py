@@ -1,0 +1,290 @@
+"""One proof, phase by phase, the prover's half; `ciro_zk.checking` is its mirror. Source: protocol.md, section 5.
+
+    1  bind the statement          2  commit the witness oracle          3  lookups: LogUp-GKR, then the accumulators' values
+    4  products: one batched sumcheck          5  one opening of every linear form on (weights, witness)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.circuit.claims import AccumulatorClaim, Form, ProductInstance
+from ciro_zk.circuit.claims import factor_form, output_form, product_instances, split_accumulators, tau_length
+from ciro_zk.circuit.factor import combine
+from ciro_zk.circuit.graph import as_field
+from ciro_zk.circuit.layout import Layout
+from ciro_zk.circuit.plan import Plan, padded_vars
+from ciro_zk.commitment.prover import Committed, commit, open_forms
+from ciro_zk.field import arrays, goldilocks
+from ciro_zk.field.extension import Ext, powers
+from ciro_zk.hash.transcript import ProverTranscript
+from ciro_zk.errors import ProofFormatError
+from ciro_zk.kernels import Kernels, numba_kernels
+from ciro_zk.lookup.prover import prove_fractions
+from ciro_zk.poly import linear_form
+from ciro_zk.poly.linear_form import Term, num_vars
+from ciro_zk.program.circuit import Circuit
+from ciro_zk.program.keys import ProvingKey, VerifyingKey
+from ciro_zk.program.program import Program
+from ciro_zk.program.statement import PROTOCOL, Statement, statement_of
+from ciro_zk.progress import Progress, Step, silent
+from ciro_zk.proof import Proof
+from ciro_zk.sumcheck.prover import Instance, prove_products
+from ciro_zk.witness import Run
+
+Cells = NDArray[np.uint64]
+Extension = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Field cells `(size,)` of every tensor of the graph and every multiplicity tensor, by tensor id."""
+
+    cells: Mapping[int, Cells]
+
+    @staticmethod
+    def of(kernels: Kernels, plan: Plan, values: Mapping[int, NDArray[np.int64]]) -> Witness:
+        """Field cells of a run's integers, and the multiplicities that they imply."""
+        cells = {i: as_field(value) for i, value in values.items()}
+        return Witness(cells | multiplicities(kernels, plan, cells))
+
+
+def multiplicities(kernels: Kernels, plan: Plan, cells: Mapping[int, Cells]) -> dict[int, Cells]:
+    """How often each table row is looked up. An entry that is no row is not counted: the proof will then fail."""
+    counts = [np.zeros(table.num_rows, dtype=np.int64) for table in plan.graph.tables]
+    for lookup in plan.lookups:
+        columns = [goldilocks.to_signed(combine(kernels, c.terms, c.constant, cells)) for c in lookup.columns]
+        rows = plan.graph.tables[lookup.table].rows(columns)
+        counts[lookup.table] += np.bincount(rows[rows >= 0], minlength=counts[lookup.table].shape[0])
+    return {plan.multiplicity(i): as_field(count) for i, count in enumerate(counts)}
+
+
+class Proving:
+    """The phases of one proof. A malicious prover in the tests overrides a phase and lets the rest run honestly."""
+
+    def __init__(
+        self, program: Program, statement: Statement, kernels: Kernels, weights: Committed, witness: Witness, progress: Progress = silent
+    ) -> None:
+        self.program, self.plan = program, program.plan
+        self.statement, self.kernels = statement, kernels
+        self.weights, self.witness, self.progress = weights, witness, progress
+        self.transcript = ProverTranscript(PROTOCOL)
+
+    def run(self) -> bytes:
+        """All phases; the proof's byte stream."""
+        self.progress(Step("commit", 0, 4))
+        self.statement.bind(self.transcript)
+        committed = self.commit_witness()
+        self.progress(Step("lookups", 1, 4))
+        forms, accumulators = self.prove_lookups()
+        self.progress(Step("products", 2, 4))
+        forms += self.prove_products(accumulators)
+        forms += self.bind_outputs()
+        self.progress(Step("opening", 3, 4))
+        self.open(committed, forms)
+        return self.transcript.proof_bytes()
+
+    def commit_witness(self) -> Committed:
+        oracle = padded(self.plan.witness_layout, self.program.params.num_vars[1]).pack(self.witness.cells)
+        committed = commit(self.kernels, self.program.params, 1, oracle)
+        self.transcript.send_bytes("witness root", committed.root)
+        return committed
+
+    def prove_lookups(self) -> tuple[list[Form], list[AccumulatorClaim]]:
+        transcript, plan, bits = self.transcript, self.plan, self.program.preset.lookup_grinding_bits
+        transcript.send_work("lookup grinding", self.kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
+        alpha, beta = transcript.challenges("lookup challenges", 2)
+        claim = prove_fractions(transcript, self.kernels, *self.leaves(alpha, beta))
+        leaf_forms = plan.leaf_forms(claim.point, beta)
+        stored, accumulators = split_accumulators(plan, leaf_forms)
+        transcript.send_elements("accumulator values", [self.accumulator_value(c) for c in accumulators])
+        return [leaf_forms.multiplicities, stored], list(accumulators)
+
+    def leaves(self, alpha: Ext, beta: Ext) -> tuple[Extension, Extension]:
+        """All fractions, `(2, 2^L)` each; unassigned ones are 0 / 1."""
+        plan, size = self.plan, 1 << self.plan.log_leaves
+        num, den = np.zeros((2, size), dtype=np.uint64), np.zeros((2, size), dtype=np.uint64)
+        den[0] = 1
+        for segment in plan.segments:
+            if segment.is_table:
+                columns = [goldilocks.from_signed(column) for column in plan.graph.tables[segment.index].columns()]
+                count, table = goldilocks.neg(self.witness.cells[plan.multiplicity(segment.index)]), segment.index
+            else:
+                lookup = plan.lookups[segment.index]
+                columns = [combine(self.kernels, c.terms, c.constant, self.witness.cells) for c in lookup.columns]
+                count, table = np.ones(columns[0].shape, dtype=np.uint64), lookup.table
+            betas = arrays.from_list(powers(beta, len(columns) + 1)[1:])
+            phi = self.kernels.contract_rows(betas, np.stack(columns))
+            shift = alpha - Ext(table + 1)
+            fraction = goldilocks.sub(np.array([[shift.c0], [shift.c1]], dtype=np.uint64), phi)
+            place(num[0], segment.offset, segment.shape, count)
+            place(den[0], segment.offset, segment.shape, fraction[0])
+            place(den[1], segment.offset, segment.shape, fraction[1])
+        return num, den
+
+    def accumulator_value(self, claim: AccumulatorClaim) -> Ext:
+        weights = dense(self.kernels, claim.term)
+        return self.kernels.inner_product_base(weights, self.witness.cells[claim.tensor])
+
+    def prove_products(self, accumulators: Sequence[AccumulatorClaim]) -> list[Form]:
+        transcript, plan = self.transcript, self.plan
+        tau = transcript.challenges("zero check point", tau_length(plan))
+        batch = transcript.challenge("product batch")
+        specs = product_instances(plan, accumulators, tau)
+        coefficients = powers(batch, len(specs))
+        instances = [
+            Instance(self.factor_tables(spec), coefficient, self.accumulator_value(accumulators[i]) if i < len(accumulators) else Ext(0))
+            for i, (spec, coefficient) in enumerate(zip(specs, coefficients, strict=True))
+        ]
+        rounds = self.program.shape.product_rounds
+        point, finals = prove_products(transcript, self.kernels, instances, rounds, plan.max_degree, "product")
+        forms: list[Form] = []
+        for spec, final in zip(specs, finals, strict=True):
+            skip = 0 if spec.eq_point is None else 1
+            transcript.send_elements("factor values", [arrays.get(final[j], 0) for j in range(skip, len(final))])
+            suffix = point[rounds - spec.num_vars :]
+            forms += [factor_form(plan, factor, suffix)[0] for factor in spec.factors]
+        return forms
+
+    def factor_tables(self, spec: ProductInstance) -> NDArray[np.uint64]:
+        tables = [factor.table(self.kernels, self.witness.cells) for factor in spec.factors]
+        if spec.eq_point is not None:
+            tables.insert(0, self.kernels.eq_table(spec.eq_point))
+        return np.stack(tables)
+
+    def bind_outputs(self) -> list[Form]:
+        graph = self.plan.graph
+        forms = []
+        for i, port in enumerate(graph.outputs):
+            point = self.transcript.challenges("output point", padded_vars(graph.tensors[port.tensor].shape))
+            forms.append(output_form(self.plan, i, point)[0])
+        return forms
+
+    def open(self, committed: Committed, forms: Sequence[Form]) -> None:
+        gamma = self.transcript.challenge("opening batch")
+        params, plan = self.program.params, self.plan
+        weights = combine_forms(self.kernels, padded(plan.weight_layout, params.num_vars[0]), forms, gamma)
+        witness = combine_forms(self.kernels, padded(plan.witness_layout, params.num_vars[1]), forms, gamma)
+        open_forms(self.transcript, self.kernels, params, [self.weights, committed], [weights, witness])
+
+
+def padded(layout: Layout, num_vars: int) -> Layout:
+    """The layout in an oracle of at least its own size."""
+    return layout if layout.num_vars == num_vars else Layout(layout.blocks, num_vars, layout.shapes)
+
+
+def place(target: Cells, offset: int, shape: tuple[int, ...], values: Cells) -> None:
+    """Write a tensor's cells into its segment, each axis padded to a power of two."""
+    lengths = [1 << num_vars(d) for d in shape]
+    size = int(np.prod(lengths, dtype=np.int64))
+    target[offset : offset + size].reshape(lengths)[tuple(slice(d) for d in shape)] = values.reshape(shape)
+
+
+def dense(kernels: Kernels, term: Term) -> Extension:
+    """All weights of a term, `(2, numel)`."""
+    values = arrays.from_list([term.coefficient])
+    for group in term.groups:
+        values = kernels.outer(values, np.ascontiguousarray(group_values(kernels, group).reshape(2, -1)))
+    return values
+
+
+def group_values(kernels: Kernels, group: linear_form.Group) -> Extension:
+    if isinstance(group, linear_form.Eq):
+        return np.ascontiguousarray(kernels.eq_table(group.point)[:, : group.length])
+    return group.dense()
+
+
+def combine_forms(kernels: Kernels, layout: Layout, forms: Sequence[Form], gamma: Ext) -> Extension:
+    """sum_i gamma^i forms[i] restricted to a layout's tensors, `(2, 2^num_vars)`."""
+    sums: dict[int, Extension] = {}
+    for form, power in zip(forms, powers(gamma, len(forms)), strict=True):
+        for tensor, term in form:
+            if tensor in layout.shapes:
+                values = dense(kernels, term.scaled(power))
+                sums[tensor] = values if tensor not in sums else goldilocks.add(sums[tensor], values)
+    result = np.zeros((2, 1 << layout.num_vars), dtype=np.uint64)
+    for tensor, values in sums.items():
+        kernels.scatter_add(result, layout.indices[tensor], values)
+    return result
+
+
+def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = silent) -> tuple[ProvingKey, VerifyingKey]:
+    """Commit to a circuit's weights and prove that each lies in its range; once per model.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        From `compile`.
+    threads : int, optional
+        Threads to prove with; all cores by default.
+    progress : callable
+        See `ciro_zk.progress`.
+    """
+    kernels = numba_kernels(threads=threads)
+    program, registration = circuit.program, circuit.program.registration
+    weights = commit_weights(kernels, program, circuit.weights)
+    proof = b""
+    if registration is not None:
+        graph = registration.graph
+        values = graph.run({i: circuit.weights[j] for i, j in zip(graph.weights, program.graph.weights, strict=True)})
+        witness = Witness.of(kernels, registration.plan, values)
+        statement = VerifyingKey(program, weights.root, b"").registration_statement
+        proof = Proving(registration, statement, kernels, weights, witness, progress).run()
+    vk = VerifyingKey(program, weights.root, proof)
+    pk = ProvingKey(vk, circuit.weights)
+    _COMMITTED[pk] = weights
+    return pk, vk
+
+
+def commit_weights(kernels: Kernels, program: Program, weights: Mapping[int, NDArray[np.int64]]) -> Committed:
+    """The weight oracle, committed."""
+    layout = padded(program.plan.weight_layout, program.params.num_vars[0])
+    return commit(kernels, program.params, 0, layout.pack({i: as_field(value) for i, value in weights.items()}))
+
+
+_COMMITTED: WeakKeyDictionary[ProvingKey, Committed] = WeakKeyDictionary()
+
+
+def committed_weights(kernels: Kernels, pk: ProvingKey) -> Committed:
+    """The key's weight oracle, encoded once per key and process. Raises `ProofFormatError` where the weights are not those committed to."""
+    if pk not in _COMMITTED:
+        committed = commit_weights(kernels, pk.program, pk.weights)
+        if committed.root != pk.vk.model_commitment:
+            raise ProofFormatError("are not those of the model commitment", file="proving key", field="weights", remedy="set up the circuit again")
+        _COMMITTED[pk] = committed
+    return _COMMITTED[pk]
+
+
+def prove(pk: ProvingKey, run: Run, *, threads: int | None = None, progress: Progress = silent, kernels: Kernels | None = None) -> Proof:
+    """Prove one run.
+
+    Parameters
+    ----------
+    pk : ProvingKey
+        From `setup`.
+    run : Run
+        From `infer` with the same key.
+    threads : int, optional
+        Threads to prove with; all cores by default.
+    progress : callable
+        See `ciro_zk.progress`.
+    kernels : Kernels, optional
+        The implementation to compute with; Numba's by default. The proof's bytes do not depend on it.
+    """
+    kernels = kernels or numba_kernels(threads=threads)
+    program = pk.program
+    statement = statement_of(program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs)
+    witness = Witness.of(kernels, program.plan, run.values)
+    body = Proving(program, statement, kernels, committed_weights(kernels, pk), witness, progress).run()
+    return Proof(
+        program_digest=program.digest,
+        model_commitment=pk.vk.model_commitment,
+        inputs=run.integer_inputs,
+        outputs=run.integer_outputs,
+        body=body,
+    )

@@ -1,0 +1,126 @@
+"""What a proof's soundness is worth: every error term of the protocol, from the same parameters that prover and verifier use.
+
+The field K has |K| = p^2, about 2^128. Terms are the probability that a false statement survives a phase, whatever the prover does; proofs of work multiply the
+attempts a prover needs. Regime: unique decoding (proved, no proximity conjecture). Conjectured: BLAKE2s collision resistance (128 bits) and Fiat-Shamir in the
+random-oracle model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import log2
+from typing import Any
+
+from ciro_zk.commitment.params import CommitmentParams, choose_log_columns
+from ciro_zk.field.extension import P
+from ciro_zk.params import Preset
+
+LOG_FIELD = 2 * log2(P)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofShape:
+    """The sizes of one circuit's proof that its soundness depends on."""
+
+    log_leaves: int
+    max_columns: int
+    product_rounds: int
+    product_degree: int
+    num_products: int
+    num_zero_checks: int
+    num_claims: int
+    num_vars: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One source of error: its bits without and with the proof of work that guards it."""
+
+    name: str
+    bits: float
+    grinding_bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityReport:
+    """The itemised soundness of a proof; `summed_bits` is the figure to quote."""
+
+    preset: str
+    regime: str
+    terms: tuple[Term, ...]
+    summed_bits: float
+    summed_bits_without_grinding: float
+    round_by_round_bits: float
+    hash_collision_bits: int
+    zero_knowledge: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.summed_bits:.1f} bits summed over all phases ({self.summed_bits_without_grinding:.1f} without proof of work), "
+            f"weakest phase {self.round_by_round_bits:.1f}; {self.regime}; succinct and sound, not zero-knowledge"
+        ]
+        lines += [f"  {t.name:<28} {t.bits + t.grinding_bits:6.1f} bits ({t.grinding_bits} of them proof of work)" for t in self.terms]
+        return "\n".join(lines)
+
+
+def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple[Term, ...]:
+    length = 1 << params.log_length
+    delta = (1 - 2.0**-params.log_blowup) / 2
+    layer_errors = sum(3 * k + 2 for k in range(shape.log_leaves))
+    folds = sum((n - params.log_columns) * (delta * length + 1) for n in params.num_vars)
+
+    def algebraic(name: str, numerator: float, grinding: int = 0) -> Term:
+        return Term(name=name, bits=LOG_FIELD - log2(max(numerator, 1)), grinding_bits=grinding)
+
+    return (
+        algebraic("lookup identity", (shape.max_columns + 1) * 2.0**shape.log_leaves, preset.lookup_grinding_bits),
+        algebraic("fraction layers", layer_errors),
+        algebraic("zero checks and outputs", 64 * (shape.num_zero_checks + 1)),
+        algebraic("product sumcheck", shape.product_rounds * shape.product_degree + shape.num_products + shape.num_zero_checks),
+        algebraic("opening: batching, sumcheck", shape.num_claims + 2 * params.rounds),
+        algebraic("opening: folding", folds),
+        Term(name="opening: queries", bits=-params.num_queries * log2(1 - delta), grinding_bits=params.grinding_bits),
+    )
+
+
+def _sum(bits: list[float]) -> float:
+    return -log2(sum(2.0**-b for b in bits))
+
+
+def commitment_params(preset: Preset, shape: ProofShape, log_columns: int | None = None) -> CommitmentParams:
+    """The least number of queries with which all terms sum to the preset's target. `ValueError` where no number does."""
+    delta = (1 - 2.0**-preset.log_blowup) / 2
+    estimate = max(int((preset.target_bits - preset.query_grinding_bits) / -log2(1 - delta)) + 2, 1)
+    if log_columns is None:
+        log_columns = choose_log_columns(shape.num_vars, preset.log_blowup, estimate)
+    for queries in range(max(estimate - 4, 1), estimate + 64):
+        params = CommitmentParams(
+            num_vars=tuple(max(n, log_columns) for n in shape.num_vars),
+            log_columns=log_columns,
+            log_blowup=preset.log_blowup,
+            num_queries=queries,
+            grinding_bits=preset.query_grinding_bits,
+        )
+        if _sum([t.bits + t.grinding_bits for t in _terms(preset, shape, params)]) >= preset.target_bits:
+            return params
+    raise ValueError(f"the circuit is too large for {preset.target_bits} bits under the preset {preset.name!r}; use a smaller model")
+
+
+def security_report(preset: Preset, shape: ProofShape, params: CommitmentParams) -> SecurityReport:
+    """Itemise what a proof with these parameters is worth."""
+    terms = _terms(preset, shape, params)
+    ground = [t.bits + t.grinding_bits for t in terms]
+    return SecurityReport(
+        preset=preset.name,
+        regime="unique decoding, proved",
+        terms=terms,
+        summed_bits=_sum(ground),
+        summed_bits_without_grinding=_sum([t.bits for t in terms]),
+        round_by_round_bits=min(ground),
+        hash_collision_bits=128,
+        zero_knowledge=False,
+    )
