@@ -1,7 +1,7 @@
 """One proof, phase by phase, the prover's half; `ciro_zk.checking` is its mirror. Source: protocol.md, section 5.
 
-    1  bind the statement          2  commit the witness oracle          3  lookups: LogUp-GKR, then the accumulators' values
-    4  products: one batched sumcheck          5  one opening of every linear form on (weights, witness)
+1  bind the statement          2  commit the witness oracle          3  lookups: LogUp-GKR, then the accumulators' values
+4  products: one batched sumcheck          5  one opening of every linear form on (weights, witness)
 """
 
 from __future__ import annotations
@@ -13,17 +13,25 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.claims import AccumulatorClaim, Form, ProductInstance
-from ciro_zk.circuit.claims import factor_form, output_form, product_instances, split_accumulators, tau_length
+from ciro_zk.circuit.claims import (
+    AccumulatorClaim,
+    Form,
+    ProductInstance,
+    factor_form,
+    output_form,
+    product_instances,
+    split_accumulators,
+    tau_length,
+)
 from ciro_zk.circuit.factor import combine
 from ciro_zk.circuit.graph import as_field
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.prover import Committed, commit, open_forms
+from ciro_zk.errors import ProofFormatError
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
-from ciro_zk.errors import ProofFormatError
 from ciro_zk.kernels import Kernels, numba_kernels
 from ciro_zk.lookup.prover import prove_fractions
 from ciro_zk.poly import linear_form
@@ -251,11 +259,14 @@ _COMMITTED: WeakKeyDictionary[ProvingKey, Committed] = WeakKeyDictionary()
 
 
 def committed_weights(kernels: Kernels, pk: ProvingKey) -> Committed:
-    """The key's weight oracle, encoded once per key and process. Raises `ProofFormatError` where the weights are not those committed to."""
+    """The key's weight oracle, encoded once per key and process. Raises `ProofFormatError` where the weights are not those committed
+    to."""
     if pk not in _COMMITTED:
         committed = commit_weights(kernels, pk.program, pk.weights)
         if committed.root != pk.vk.model_commitment:
-            raise ProofFormatError("are not those of the model commitment", file="proving key", field="weights", remedy="set up the circuit again")
+            raise ProofFormatError(
+                "are not those of the model commitment", file="proving key", field="weights", remedy="set up the circuit again"
+            )
         _COMMITTED[pk] = committed
     return _COMMITTED[pk]
 

@@ -1,8 +1,8 @@
 """What a proof's soundness is worth: every error term of the protocol, from the same parameters that prover and verifier use.
 
-The field K has |K| = p^2, about 2^128. Terms are the probability that a false statement survives a phase, whatever the prover does; proofs of work multiply the
-attempts a prover needs. Regime: unique decoding (proved, no proximity conjecture). Conjectured: BLAKE2s collision resistance (128 bits) and Fiat-Shamir in the
-random-oracle model.
+The field K has |K| = p^2, about 2^128. Terms are the probability that a false statement survives a phase, whatever the
+prover does; proofs of work multiply the attempts a prover needs. Regime: unique decoding (proved, no proximity
+conjecture). Conjectured: BLAKE2s collision resistance (128 bits) and Fiat-Shamir in the random-oracle model.
 """
 
 from __future__ import annotations

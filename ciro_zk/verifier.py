@@ -1,6 +1,7 @@
 """Checking one proof, phase by phase; the mirror of `ciro_zk.prover`. numpy and hashlib only. Source: protocol.md, section 5.
 
-The verifier raises: `ProofRejected(stage, reason)` for a false proof, `ProofFormatError` for bytes that are no proof. It never returns False.
+The verifier raises: `ProofRejected(stage, reason)` for a false proof, `ProofFormatError` for bytes that are no proof. It never
+returns False.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from ciro_zk.field import goldilocks
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.hash.transcript import VerifierTranscript
-from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.lookup.verifier import verify_fractions
 from ciro_zk.poly import linear_form, multilinear
+from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.program import Program
-from ciro_zk.proof import Proof
 from ciro_zk.program.public import check_given, check_public
-from ciro_zk.security import SecurityReport
 from ciro_zk.program.statement import PROTOCOL, Statement, statement_of
+from ciro_zk.proof import Proof
+from ciro_zk.security import SecurityReport
 from ciro_zk.sumcheck.verifier import HALF, check_final, verify_rounds
 
 Integers = NDArray[np.int64]
@@ -225,12 +226,19 @@ def verify(
     """
     program = vk.program
     if program.preset.name == "testing" and not allow_testing:
-        raise ProofRejected(stage="statement", reason="the key is of the testing preset, which has no security; set up with preset='standard'")
+        raise ProofRejected(
+            stage="statement", reason="the key is of the testing preset, which has no security; set up with preset='standard'"
+        )
     if proof.program_digest != program.digest:
-        raise ProofRejected(stage="statement", reason="the proof is for another program", expected=program.digest.hex(), actual=proof.program_digest.hex())
+        raise ProofRejected(
+            stage="statement", reason="the proof is for another program", expected=program.digest.hex(), actual=proof.program_digest.hex()
+        )
     if proof.model_commitment != vk.model_commitment:
         raise ProofRejected(
-            stage="statement", reason="the proof is for other weights", expected=vk.model_commitment.hex(), actual=proof.model_commitment.hex()
+            stage="statement",
+            reason="the proof is for other weights",
+            expected=vk.model_commitment.hex(),
+            actual=proof.model_commitment.hex(),
         )
     graph = program.graph
     check_public("input", graph.inputs, graph.tensors, proof.inputs)
@@ -241,11 +249,13 @@ def verify(
         check_given("output", graph.outputs, graph.tensors, proof.outputs, outputs)
     check_registration(vk)
     statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs)
-    Checking(program, statement, _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs), proof.body, proof.source).run()
+    Checking(
+        program, statement, _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs), proof.body, proof.source
+    ).run()
     return Verified(
         statement=statement,
-        inputs={port.name: proof.inputs[port.name] * port.scale for port in graph.inputs},
-        outputs={port.name: proof.outputs[port.name] * port.scale for port in graph.outputs},
+        inputs={port.name: proof.inputs[port.name] * np.float64(port.scale) for port in graph.inputs},
+        outputs={port.name: proof.outputs[port.name] * np.float64(port.scale) for port in graph.outputs},
         integer_inputs=dict(proof.inputs),
         integer_outputs=dict(proof.outputs),
         security=program.security,
@@ -254,5 +264,3 @@ def verify(
 
 def _by_tensor(ports: Sequence[Port], values: Mapping[str, Integers]) -> dict[int, Integers]:
     return {port.tensor: values[port.name] for port in ports}
-
-

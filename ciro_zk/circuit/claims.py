@@ -1,7 +1,8 @@
 """The claims of a proof and the forms they are about, in the one order that prover and verifier follow.
 
-A *form* here is a tuple of (tensor id, term) pairs on stored tensors (inputs, weights, witness, multiplicities); a claim is a form with its value. The ledger
-holds each claim exactly once: verification fails if one is added twice, left over or taken twice.
+A *form* here is a tuple of (tensor id, term) pairs on stored tensors (inputs, weights, witness, multiplicities); a
+claim is a form with its value. The ledger holds each claim exactly once: verification fails if one is added twice, left
+over or taken twice.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """The factors of a product sum, in one definition for prover and verifier.
 
-A product instance is <term, y> = sum_x f_1(x) f_2(x) over hypercube variables x. Each factor is a combination of tensors seen through per-axis *roles*:
+A product instance is <term, y> = sum_x f_1(x) f_2(x) over hypercube variables x. Each factor is a combination of tensors seen
+through per-axis *roles*:
 
     Contract(u)   the axis is summed against the vector u: no variables
     Keep(u)       the axis is indexed by its own ceil(log2 d) variables, optionally weighted by u
     Map(U)        the axis is replaced by the rows of U, `(k, d)`: ceil(log2 k) variables (a convolution's kernel axis)
 
-`table` is what the prover sums over; `forms(rho)` is the linear form whose value is the factor's evaluation at rho. Cells beyond an axis's real length
-are zero in the table and absent from the form.
+`table` is what the prover sums over; `forms(rho)` is the linear form whose value is the factor's evaluation at rho.
+Cells beyond an axis's real length are zero in the table and absent from the form.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from ciro_zk.kernels import Kernels
 from ciro_zk.poly import linear_form, multilinear
 from ciro_zk.poly.linear_form import Dense, Eq, Group, Term, num_vars
 
-Extension = NDArray[np.uint64]
+Cells = NDArray[np.uint64]
+Extension = Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Keep:
 class Map:
     """Replace the axis by `rows`, `(k, 2, d)`."""
 
-    rows: NDArray[np.uint64]
+    rows: Cells
 
     def num_vars(self, length: int) -> int:
         return num_vars(self.rows.shape[0])
@@ -105,10 +107,10 @@ class Factor:
         """What the constant contributes at `point` (real cells only)."""
         return linear_form.ones_value(self._term(point)) * self.constant if self.constant else Ext(0)
 
-    def table(self, kernels: Kernels, values: Mapping[int, NDArray[np.uint64]]) -> Extension:
+    def table(self, kernels: Kernels, values: Mapping[int, Cells]) -> Extension:
         """`(2, 2^num_vars)`: the factor over the hypercube, from the tensors' cells `(size,)`."""
         cells = combine(kernels, self.tensors, self.constant, values)
-        current: list[NDArray[np.uint64]] = [cells.reshape(self.view)]
+        current: list[Cells] = [cells.reshape(self.view)]
         for axis in reversed(range(len(self.view))):
             role = self.roles[axis]
             if isinstance(role, Contract):
@@ -130,9 +132,9 @@ class Factor:
         return np.ascontiguousarray(stacked.reshape(2, -1))
 
 
-def combine(kernels: Kernels, tensors: Sequence[tuple[int, int]], constant: int, values: Mapping[int, NDArray[np.uint64]]) -> NDArray[np.uint64]:
+def combine(kernels: Kernels, tensors: Sequence[tuple[int, int]], constant: int, values: Mapping[int, Cells]) -> Cells:
     """sum of coefficient * cells + constant in F_p, `(size,)`."""
-    total: NDArray[np.uint64] | None = None
+    total: Cells | None = None
     for tensor, coefficient in tensors:
         cells = values[tensor]
         part = cells if coefficient == 1 else kernels.mul(cells, np.full(cells.shape, coefficient, dtype=np.uint64))
@@ -142,7 +144,7 @@ def combine(kernels: Kernels, tensors: Sequence[tuple[int, int]], constant: int,
     return total if constant == 0 else kernels.add(total, np.full(total.shape, constant, dtype=np.uint64))
 
 
-def _contract(kernels: Kernels, parts: list[NDArray[np.uint64]], axis: int, rows: list[Extension]) -> list[NDArray[np.uint64]]:
+def _contract(kernels: Kernels, parts: list[Cells], axis: int, rows: list[Extension]) -> list[Cells]:
     """Sum `axis` against each of the k vectors, leaving an axis of length k; `parts` are the coordinates (one: base field)."""
     shape = parts[0].shape
     before, length, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
@@ -159,7 +161,7 @@ def _contract(kernels: Kernels, parts: list[NDArray[np.uint64]], axis: int, rows
     return [np.ascontiguousarray(stacked[0]), np.ascontiguousarray(stacked[1])]
 
 
-def _contract_base(kernels: Kernels, cells: NDArray[np.uint64], weights: Extension) -> Extension:
+def _contract_base(kernels: Kernels, cells: Cells, weights: Extension) -> Extension:
     before, length, after = cells.shape
     if after == 1:
         return kernels.contract_columns(np.ascontiguousarray(cells.reshape(before, length)), weights)

@@ -1,4 +1,5 @@
-"""The operator graph of a circuit, built node by node; every shape, storage and soundness bound is inferred here, never taken on trust."""
+"""The operator graph of a circuit, built node by node; every shape, storage and soundness bound is inferred here, never taken on
+trust."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ class Graph:
         return values
 
     def resolve(self, tensor: int, term: Term) -> tuple[tuple[tuple[int, Term], ...], Ext]:
-        """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to their sum."""
+        """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to
+        their sum."""
         if self.tensors[tensor].storage is not Storage.VIRTUAL:
             return ((tensor, term),), ZERO
         op = self.producer(tensor).op
@@ -146,7 +148,11 @@ class GraphBuilder:
             if len({port.name for port in ports}) != len(ports):
                 raise CircuitError("input and output names must be distinct")
         return Graph(
-            tensors=tuple(self.tensors), nodes=tuple(self.nodes), tables=tuple(self.tables), inputs=tuple(self.inputs), outputs=tuple(self.outputs)
+            tensors=tuple(self.tensors),
+            nodes=tuple(self.nodes),
+            tables=tuple(self.tables),
+            inputs=tuple(self.inputs),
+            outputs=tuple(self.outputs),
         )
 
 

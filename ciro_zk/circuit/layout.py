@@ -1,13 +1,14 @@
 """How tensors lie in an oracle, a vector of 2^n cells.
 
-Each axis is split into power-of-two chunks (768 = 512 + 256); a block is one chunk per axis, its cells in C order at an aligned offset. A tensor that would need more
-than 16 blocks, or that is small, has its axes padded instead. Blocks are placed in descending size, so every offset is a multiple of its block's size and
-a block's cells are those whose top index bits equal the offset's. Cells outside all tensors are zero when honest and read by no form.
+Each axis is split into power-of-two chunks (768 = 512 + 256); a block is one chunk per axis, its cells in C order at an
+aligned offset. A tensor that would need more than 16 blocks, or that is small, has its axes padded instead. Blocks are
+placed in descending size, so every offset is a multiple of its block's size and a block's cells are those whose top
+index bits equal the offset's. Cells outside all tensors are zero when honest and read by no form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -108,7 +109,7 @@ class Layout:
             found[block.tensor][cut] = cells[inside] + block.offset
         return {tensor: index.reshape(-1) for tensor, index in found.items()}
 
-    def pack(self, cells: dict[int, NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    def pack(self, cells: Mapping[int, NDArray[np.uint64]]) -> NDArray[np.uint64]:
         """The oracle `(2^num_vars,)` from every tensor's field cells `(size,)`."""
         oracle = np.zeros(1 << self.num_vars, dtype=np.uint64)
         for tensor, index in self.indices.items():
@@ -156,5 +157,3 @@ def _group_value(group: Group, starts: Sequence[int], logs: Sequence[int], point
         position -= logs[axis]
         current = goldilocks.sum_axis(arrays.mul(current, weights.reshape(2, *[1] * axis, -1)))
     return arrays.get(current.reshape(2, 1), 0)
-
-

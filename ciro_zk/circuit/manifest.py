@@ -1,7 +1,8 @@
 """The canonical JSON manifest of a graph: what the program digest is a digest of, and the only way a graph is read back.
 
-Only leaves, operators' attributes, tables and ports are written; shapes, storages and bounds are inferred anew on reading, so a manifest cannot claim
-what does not follow. Every number is an integer but the scales, which are written as hexadecimal floats.
+Only leaves, operators' attributes, tables and ports are written; shapes, storages and bounds are inferred anew on
+reading, so a manifest cannot claim what does not follow. Every number is an integer but the scales, which are written
+as hexadecimal floats.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -16,7 +18,8 @@ from ciro_zk.circuit.graph import Graph, GraphBuilder, Port
 from ciro_zk.circuit.op import CircuitError, attributes, op_class
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.errors import ProofFormatError
-from ciro_zk.lookup.tables import Clamp, Graph as GraphTable, Range, Sampled, Sign, Table, Window
+from ciro_zk.lookup.tables import Clamp, Range, Sampled, Sign, Table, Window
+from ciro_zk.lookup.tables import Graph as GraphTable
 
 T = TypeVar("T")
 
@@ -67,10 +70,15 @@ def graph_entry(graph: Graph) -> dict[str, Any]:
         while pending and (not pending[0].outputs or pending[0].outputs[0] == i):
             node = pending.pop(0)
             name = graph.tensors[node.outputs[0]].name.split(".")[0] if node.outputs else ""
-            nodes.append({"kind": node.op.kind, "name": name, "inputs": list(node.op.inputs)} | {k: _lists(v) for k, v in attributes(node.op).items()})
+            nodes.append(
+                {"kind": node.op.kind, "name": name, "inputs": list(node.op.inputs)}
+                | {k: _lists(v) for k, v in attributes(node.op).items()}
+            )
             if node.outputs:
                 break
-    nodes += [{"kind": n.op.kind, "name": "", "inputs": list(n.op.inputs)} | {k: _lists(v) for k, v in attributes(n.op).items()} for n in pending]
+    nodes += [
+        {"kind": n.op.kind, "name": "", "inputs": list(n.op.inputs)} | {k: _lists(v) for k, v in attributes(n.op).items()} for n in pending
+    ]
     return {
         "nodes": nodes,
         "tables": [_table_entry(table) for table in graph.tables],
@@ -172,16 +180,18 @@ def read_graph(value: Any, source: str) -> Graph:
     builder = GraphBuilder()
     for i, entry in enumerate(reader.list(top["tables"], "tables", 256)):
         field = f"tables[{i}]"
-        _guarded(reader, field, lambda entry=entry, field=field: builder.table(reader.table(entry, field)))
+        _guarded(reader, field, partial(_read_table, reader, builder, entry, field))
         if len(builder.tables) != i + 1:
             raise reader.fail(field, "is listed twice")
     for i, entry in enumerate(reader.list(top["nodes"], "nodes", 1 << 17)):
-        _guarded(reader, f"nodes[{i}]", lambda entry=entry, i=i: _read_node(reader, builder, entry, f"nodes[{i}]"))
+        _guarded(reader, f"nodes[{i}]", partial(_read_node, reader, builder, entry, f"nodes[{i}]"))
     for i, entry in enumerate(reader.list(top["outputs"], "outputs", 1 << 10)):
         field = f"outputs[{i}]"
         port = reader.object(entry, field, {"name", "tensor", "scale"})
-        made = Port(name=reader.name(port["name"], field), tensor=reader.integer(port["tensor"], field), scale=reader.scale(port["scale"], field))
-        _guarded(reader, field, lambda made=made: builder.output(made.name, made.tensor, scale=made.scale))
+        made = Port(
+            name=reader.name(port["name"], field), tensor=reader.integer(port["tensor"], field), scale=reader.scale(port["scale"], field)
+        )
+        _guarded(reader, field, partial(builder.output, made.name, made.tensor, scale=made.scale))
     return _guarded(reader, "graph", builder.build)
 
 
@@ -190,6 +200,10 @@ def _guarded(reader: _Reader, field: str, action: Callable[[], T]) -> T:
         return action()
     except (CircuitError, ValueError, OverflowError, IndexError) as error:
         raise reader.fail(field, str(error)) from error
+
+
+def _read_table(reader: _Reader, builder: GraphBuilder, entry: Any, field: str) -> None:
+    builder.table(reader.table(entry, field))
 
 
 def _read_node(reader: _Reader, builder: GraphBuilder, entry: Any, field: str) -> None:

@@ -1,7 +1,8 @@
 """What every operator of a circuit says about itself. Concrete operators are in `ciro_zk.ops`, one file per family.
 
-Three kinds: a `LinearOp` output is virtual (forms are pulled back through it), a `ProductOp` output is an accumulator (its claims go to the
-batched sumcheck), a `CommitOp` commits its outputs and constrains them by lookups and zero checks.
+Three kinds: a `LinearOp` output is virtual (forms are pulled back through it), a `ProductOp` output is an accumulator
+(its claims go to the batched sumcheck), a `CommitOp` commits its outputs and constrains them by lookups and zero
+checks.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Op(ABC):
 
     @abstractmethod
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
-        """The output tensors: shape, storage and soundness range. Raises `CircuitError` where the operator's rules or bounds do not hold."""
+        """The output tensors: shape, storage and soundness range. Raises `CircuitError` where the operator's rules or bounds do not
+        hold."""
 
     @abstractmethod
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
@@ -71,7 +73,8 @@ class Op(ABC):
 
     @abstractmethod
     def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
-        """Completeness: cell-wise (lowest, highest) of the outputs for inputs anywhere within theirs; a weight's two arrays are equal."""
+        """Completeness: cell-wise (lowest, highest) of the outputs for inputs anywhere within theirs; a weight's two arrays are
+        equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,8 @@ class ProductOp(Op):
 
     @abstractmethod
     def factors(self, term: Term, inputs: Sequence[Tensor]) -> tuple[Factor, Factor]:
-        """Two factors over the same variables whose product sums to <term, output> / term.coefficient; `term` has one group per axis."""
+        """Two factors over the same variables whose product sums to <term, output> / term.coefficient; `term` has one group per
+        axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

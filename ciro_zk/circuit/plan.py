@@ -1,9 +1,10 @@
 """The proof plan: everything about a circuit's proof that prover and verifier must agree on, derived from the graph alone.
 
-Leaves of the lookup argument: every lookup and every table has a segment, its index space the tensor's with each axis padded to a power of two, at an
-aligned offset in descending size. Padding and unassigned leaves are the fraction 0 / 1.
+Leaves of the lookup argument: every lookup and every table has a segment, its index space the tensor's with each axis
+padded to a power of two, at an aligned offset in descending size. Padding and unassigned leaves are the fraction 0 / 1.
 
-At a point r of the 2^L leaves (protocol.md, section 6), with s(r) the segment's selector, r_s its last variables and 1(r_s) the weight of its real cells,
+At a point r of the 2^L leaves (protocol.md, section 6), with s(r) the segment's selector, r_s its last variables and 1(r_s) the
+weight of its real cells,
 
     numerator(r)   = sum_lookups s 1(r_s) - sum_tables s <eq(r_s), m_T>
     denominator(r) = 1 - sum_segments s 1(r_s) + sum_segments s (alpha 1(r_s) - phi(r_s)),   phi = id 1 + beta c_1 + beta^2 c_2 + ...
@@ -148,6 +149,11 @@ class Plan:
             if len(lookup.columns) != graph.tables[lookup.table].num_columns:
                 raise CircuitError("a lookup has another number of columns than its table")
         self._check_range_ledger()
+        self._check_forms()
+
+    def _check_forms(self) -> None:
+        """Every form that a proof will need can be pulled back to stored cells."""
+        graph = self.graph
         for lookup in self.lookups:
             for column in lookup.columns:
                 for tensor, _ in column.terms:

@@ -21,8 +21,9 @@ class Storage(StrEnum):
 class Tensor:
     """One integer tensor.
 
-    `low` and `high` bound every cell for *soundness*: they follow from ranges that a lookup, the verifier or the weights' registration enforces, never
-    from the weights' values. `bounded_by` names that constraint (the range ledger).
+    `low` and `high` bound every cell for *soundness*: they follow from ranges that a lookup, the verifier or the
+    weights' registration enforces, never from the weights' values. `bounded_by` names that constraint (the range
+    ledger).
     """
 
     name: str

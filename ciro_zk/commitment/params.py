@@ -1,4 +1,5 @@
-"""The shape of a commitment and its opening: rows, columns, rate, queries. One object that prover, verifier and security report share."""
+"""The shape of a commitment and its opening: rows, columns, rate, queries. One object that prover, verifier and security report
+share."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class CommitmentParams:
 
 
 def choose_log_columns(num_vars: tuple[int, ...], log_blowup: int, num_queries: int) -> int:
-    """The row length 2^c with the smallest opening: q columns, paths and the folded rows in clear. Every oracle has at least one row."""
+    """The row length 2^c with the smallest opening: q columns, paths and the folded rows in clear. Every oracle has at least one
+    row."""
 
     def opening_bytes(log_columns: int) -> int:
         columns = sum(8 * num_queries << max(n - log_columns, 0) for n in num_vars)

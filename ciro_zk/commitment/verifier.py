@@ -1,14 +1,19 @@
-"""Interleaved Reed-Solomon commitment with an opening of linear forms (Ligero: Ames, Hazay, Ishai, Venkitasubramaniam, CCS 2017; multilinear: protocol.md, 7).
+"""Interleaved Reed-Solomon commitment with an opening of linear forms (Ligero: Ames, Hazay, Ishai, Venkitasubramaniam, CCS 2017;
+multilinear: protocol.md, 7).
 
-An oracle of 2^n cells is 2^(n-c) rows of 2^c; each row is read as a polynomial and encoded at rate rho; a Merkle leaf is a column. To open sum_i <w_i, f_i> = v
-over several oracles f_i (the forms already batched by powers of gamma into one w_i each):
+An oracle of 2^n cells is 2^(n-c) rows of 2^c; each row is read as a polynomial and encoded at rate rho; a Merkle leaf
+is a column. To open sum_i <w_i, f_i> = v over several oracles f_i (the forms already batched by powers of gamma into
+one w_i each):
 
-    1. sumcheck of sum_x w_i(x) f_i(x), top variables first; a smaller oracle joins late, so that all oracles' rows are folded at the same round;
+    1. sumcheck of sum_x w_i(x) f_i(x), top variables first; a smaller oracle joins late, so that all oracles' rows are folded at the
+    same round;
     2. there the prover sends each folded row g_i = sum_a eq(rho_i, a) f_i[a] in clear, and grinds; positions are drawn;
     3. every opened column of every oracle must agree: sum_a eq(rho_i, a) F_i[a][x] = Enc(g_i)[x];
-    4. the rounds go on to one point z, where sum_i w_i(z_i) f_i(z_i) must meet the claim, f_i(z_i) from g_i and w_i(z_i) from the forms alone.
+    4. the rounds go on to one point z, where sum_i w_i(z_i) f_i(z_i) must meet the claim, f_i(z_i) from g_i and w_i(z_i) from the
+    forms alone.
 
-Soundness, unique decoding, delta = (1 - rho) / 2: queries (1 - delta)^q; folding (n - c)(delta 2^c / rho + 1) / |K| an oracle; batching #forms / |K|; rounds 2 n / |K|.
+Soundness, unique decoding, delta = (1 - rho) / 2: queries (1 - delta)^q; folding (n - c)(delta 2^c / rho + 1) / |K| an oracle;
+batching #forms / |K|; rounds 2 n / |K|.
 """
 
 from __future__ import annotations

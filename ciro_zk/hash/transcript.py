@@ -1,10 +1,12 @@
 """The Fiat-Shamir transcript: one running BLAKE2s-256 state, absorbed into and drawn from by prover and verifier alike.
 
-    absorb(label, data)     state <- H(state || "absorb" || len(label) || label || len(data) || data)
-    challenge(label)        state <- H(state || "squeeze" || len(label) || label); candidates H(state || counter), 8 bytes a coordinate, values >= p rejected
+    absorb(label, data)     state <- H(state || "A" || len(label) || label || len(data) || data)
+    challenge(label)        state <- H(state || "S" || len(label) || label || 0); candidates are the 8-byte words of H(state || counter),
+                            those >= p rejected
 
-A proof is the byte stream of what the prover absorbed: `ProverTranscript.send_*` appends to it, `VerifierTranscript.receive_*` reads from it and absorbs what
-it read, so that no prover value can escape the hash and no byte of a proof stays unread. Elements are canonical or rejected.
+A proof is the byte stream of what the prover absorbed: `ProverTranscript.send_*` appends to it,
+`VerifierTranscript.receive_*` reads from it and absorbs what it read, so that no prover value can escape the hash and
+no byte of a proof stays unread. Elements are canonical or rejected.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ class Transcript:
         return tuple(Ext(words[2 * i], words[2 * i + 1]) for i in range(count))
 
     def positions(self, label: str, count: int, log_length: int) -> list[int]:
-        """`count` draws from [0, 2^log_length), sorted, repeats dropped. The low bits of words below p deviate from uniform by less than 2^-31."""
+        """`count` draws from [0, 2^log_length), sorted, repeats dropped. The low bits of words below p deviate from uniform by less
+        than 2^-31."""
         return sorted({word & ((1 << log_length) - 1) for word in self._words(label, count)})
 
 
@@ -126,7 +129,9 @@ class VerifierTranscript(Transcript):
         try:
             return [Ext.from_bytes(data[i : i + NUM_BYTES]) for i in range(0, len(data), NUM_BYTES)]
         except ValueError as error:
-            raise ProofFormatError(str(error), file=self._source, field=label, remedy="the proof is damaged or forged; get it again") from error
+            raise ProofFormatError(
+                str(error), file=self._source, field=label, remedy="the proof is damaged or forged; get it again"
+            ) from error
 
     def receive_base(self, label: str, shape: tuple[int, ...]) -> NDArray[np.uint64]:
         """Canonical base elements of a shape."""
@@ -153,5 +158,3 @@ class VerifierTranscript(Transcript):
         left = len(self._stream) - self._at
         if left:
             raise ProofFormatError(f"{left} bytes are left unread", file=self._source, field="end", remedy="remove what was appended")
-
-

@@ -39,9 +39,9 @@ def _prove_layer(transcript: ProverTranscript, kernels: Kernels, claim: Fraction
     running = claim.numerator + batch * claim.denominator
     scale = ONE
     bound: list[Ext] = []
-    tables = _suffix_tables(kernels, claim.point)
+    suffixes = _EqSuffixes(kernels, claim.point)
     for k, r in enumerate(claim.point):
-        at_zero, leading = kernels.fraction_round(stack, *tables(k + 1), batch)
+        at_zero, leading = kernels.fraction_round(stack, *suffixes.after(k + 1), batch)
         at_zero, leading = at_zero * scale, leading * scale
         transcript.send_elements("layer round", [at_zero, leading])
         x = transcript.challenge("layer challenge")
@@ -53,19 +53,16 @@ def _prove_layer(transcript: ProverTranscript, kernels: Kernels, claim: Fraction
     return next_claim(transcript, bound, values)
 
 
-def _suffix_tables(kernels: Kernels, point: Sequence[Ext]):  # type: ignore[no-untyped-def]
-    """k -> eq over point[k:] as (high, low) tables of about equal size."""
-    low_vars = len(point) // 2
-    low_tables: dict[int, Extension] = {}
+class _EqSuffixes:
+    """eq over the last variables of a point as a product of a high and a low table of about equal size; low tables are kept."""
 
-    def table(variables: Sequence[Ext]) -> Extension:
-        key = len(variables)
-        if key not in low_tables:
-            low_tables[key] = kernels.eq_table(variables)
-        return low_tables[key]
+    def __init__(self, kernels: Kernels, point: Sequence[Ext]) -> None:
+        self._kernels, self._point = kernels, point
+        self._cut = len(point) - len(point) // 2
+        self._low = kernels.eq_table(point[self._cut :])
 
-    def at(k: int) -> tuple[Extension, Extension]:
-        cut = max(k, len(point) - low_vars)
-        return kernels.eq_table(point[k:cut]), table(point[cut:])
-
-    return at
+    def after(self, k: int) -> tuple[Extension, Extension]:
+        """(high, low) over point[k:]."""
+        if k <= self._cut:
+            return self._kernels.eq_table(self._point[k : self._cut]), self._low
+        return self._kernels.eq_table(()), self._kernels.eq_table(self._point[k:])

@@ -53,7 +53,8 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clamp:
-    """The function q -> clamp(q, minimum, maximum), negative q first scaled to round(q numerator / 2^shift) (1 / 2^0: left as it is)."""
+    """The function q -> clamp(q, minimum, maximum), negative q first scaled to round(q numerator / 2^shift) (1 / 2^0: left as it
+    is)."""
 
     kind: ClassVar[str] = "clamp"
     minimum: int
@@ -180,7 +181,8 @@ class Sign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Three columns (sign, l, out), 0 <= l < 2^bits: out = function(low + l) for sign 0, the function's last value below or above the window for -1 and 1."""
+    """Three columns (sign, l, out), 0 <= l < 2^bits: out = function(low + l) for sign 0, the function's last value below or above
+    the window for -1 and 1."""
 
     kind: ClassVar[str] = "window"
     function: Function

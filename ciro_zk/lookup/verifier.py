@@ -1,16 +1,18 @@
-"""LogUp-GKR: the fractions numerator(x) / denominator(x) over x in {0,1}^L sum to zero (Haboeck, eprint 2022/1530; Papini and Haboeck, eprint 2023/1284).
+"""LogUp-GKR: the fractions numerator(x) / denominator(x) over x in {0,1}^L sum to zero (Haboeck, eprint 2022/1530; Papini and
+Haboeck, eprint 2023/1284).
 
-With lookups as 1 / (alpha - phi(row)) and tables as -m / (alpha - phi(row)), the sum vanishes iff every looked-up row is in its table, but with probability at most
-(columns + 1) * leaves / |K| over alpha and beta.
+With lookups as 1 / (alpha - phi(row)) and tables as -m / (alpha - phi(row)), the sum vanishes iff every looked-up row
+is in its table, but with probability at most (columns + 1) * leaves / |K| over alpha and beta.
 
-Fractions are added pairwise, the pair being the two halves of a layer: n = n_lo d_hi + n_hi d_lo, d = d_lo d_hi. The root must be n = 0 and d != 0 (d != 0: a zero
-denominator would make the sum meaningless). Each layer, from the root: a claim (n, d) at a point r becomes, by
+Fractions are added pairwise, the pair being the two halves of a layer: n = n_lo d_hi + n_hi d_lo, d = d_lo d_hi. The
+root must be n = 0 and d != 0 (d != 0: a zero denominator would make the sum meaningless). Each layer, from the root: a
+claim (n, d) at a point r becomes, by
 
     n(r) + lambda d(r) = sum_x eq(r, x) [ n_lo d_hi + n_hi d_lo + lambda d_lo d_hi ](x)
 
-and a sumcheck, a claim on the four halves at one point, and by a random mu on the next layer at (mu, point). Rounds are in Gruen's form (eprint 2024/108, section 3.2):
-the round polynomial is eq's linear factor times t of degree 2; t(0) and t's leading coefficient are sent, t(1) follows from the running claim. Error per layer of k
-variables: (3 k + 2) / |K|.
+and a sumcheck, a claim on the four halves at one point, and by a random mu on the next layer at (mu, point). Rounds are
+in Gruen's form (eprint 2024/108, section 3.2): the round polynomial is eq's linear factor times t of degree 2; t(0) and
+t's leading coefficient are sent, t(1) follows from the running claim. Error per layer of k variables: (3 k + 2) / |K|.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ def round_claim(running: Ext, scale: Ext, r: Ext, x: Ext, at_zero: Ext, leading:
 
     t includes the scale of the variables bound before; returns s(x) and the new scale.
     """
+    if not r:
+        raise ProofRejected(stage=STAGE, reason="a challenge is zero; its probability is 2^-128")
     at_one = (running - (ONE - r) * at_zero) * r.inverse()
     # t(X) = t0 + b X + c X^2, b = t1 - t0 - c
     value = at_zero + x * (at_one - at_zero - leading + x * leading)
@@ -79,5 +83,7 @@ def _verify_layer(transcript: VerifierTranscript, claim: FractionClaim, layer: i
     n_lo, n_hi, d_lo, d_hi = values
     expected = scale * (n_lo * d_hi + n_hi * d_lo + batch * d_lo * d_hi)
     if expected != running:
-        raise ProofRejected(stage=STAGE, reason="a layer's fractions do not add up to the claim", round=layer, expected=expected, actual=running)
+        raise ProofRejected(
+            stage=STAGE, reason="a layer's fractions do not add up to the claim", round=layer, expected=expected, actual=running
+        )
     return next_claim(transcript, bound, values)

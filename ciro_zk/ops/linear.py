@@ -91,7 +91,8 @@ class Transpose(LinearOp):
 @register
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisMap(LinearOp):
-    """A sparse integer matrix along one axis: row i of `index` and `weight` lists what output cell i sums. A weight of 0 leaves an entry out."""
+    """A sparse integer matrix along one axis: row i of `index` and `weight` lists what output cell i sums. A weight of 0 leaves an
+    entry out."""
 
     kind: ClassVar[str] = "axis_map"
     axis: int
@@ -152,7 +153,7 @@ def _transposed(values: NDArray[np.uint64], index: NDArray[np.int64], weight: ND
         part = values[..., rows]
         if not np.all(coefficients == 1):
             part = goldilocks.mul(part, goldilocks.from_signed(coefficients))
-        unique, first, counts = np.unique(targets, return_index=True, return_counts=True)
+        unique, counts = np.unique(targets, return_counts=True)
         if np.all(counts == 1):
             result[..., targets] = goldilocks.add(result[..., targets], part)
         else:

@@ -1,8 +1,9 @@
 """y = max(x_1, ..., x_m), cell by cell, 2 <= m <= 4: pooling windows, reductions and the Max operator are trees of these.
 
-Committed: y. Identity: y - x_i is in [0, 2^B) for every i, and prod_i (y - x_i) = 0 in every cell: y bounds all of them and equals one of them.
-The products are one zero check, sum over cells of eq(tau, cell) prod_i (y - x_i) = 0 at a random tau: degree m + 1 <= 5 per variable,
-soundness error (variables + degree * variables) / |K|. Source: protocol.md, section 4 (MaxPool).
+Committed: y. Identity: y - x_i is in [0, 2^B) for every i, and prod_i (y - x_i) = 0 in every cell: y bounds all of them
+and equals one of them. The products are one zero check, sum over cells of eq(tau, cell) prod_i (y - x_i) = 0 at a
+random tau: degree m + 1 <= 5 per variable, soundness error (variables + degree * variables) / |K|. Source: protocol.md,
+section 4 (MaxPool).
 """
 
 from __future__ import annotations

@@ -4,14 +4,15 @@
     Conv        y[n, g, o, *p] = sum_(c, *i) w[g, o, c, *i] x[n, g, c, *(stride p + dilation i - pad)]
     Hadamard    y[*i] = x[*i] w[*i], an axis of w may be 1 (broadcast)
 
-Identity: for a form u_1 x u_2 x ... on y the axes that only one operand has are contracted before the sum, so that the sum runs over the common axes:
-a sumcheck of degree 2 per variable, soundness error 2 / |K| a round. For Conv the spatial axes of x are mapped by U[i][h] = sum over p with
-stride p + dilation i - pad = h of u[p]; stride, padding and dilation change only U. Source: protocol.md, section 4.
+Identity: for a form u_1 x u_2 x ... on y the axes that only one operand has are contracted before the sum, so that the
+sum runs over the common axes: a sumcheck of degree 2 per variable, soundness error 2 / |K| a round. For Conv the
+spatial axes of x are mapped by U[i][h] = sum over p with stride p + dilation i - pad = h of u[p]; stride, padding and
+dilation change only U. Source: protocol.md, section 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -45,10 +46,9 @@ def exact_matmul(a: Integers, b: Integers) -> Integers:
     return a @ b
 
 
-def _bilinear_interval(x: Interval, w: Interval, multiply: object) -> Interval:
-    """(lowest, highest) of a bilinear map that is monotone in x per sign of w; both operands may vary only if one of them is a point."""
-    apply = multiply
-    assert callable(apply)
+def _bilinear_interval(x: Interval, w: Interval, apply: Callable[[Integers, Integers], Integers]) -> Interval:
+    """(lowest, highest) of a bilinear map that is monotone in x per sign of w; both operands may vary only if one of them is a
+    point."""
     if np.array_equal(w[0], w[1]):
         up, down = np.maximum(w[0], 0), np.minimum(w[0], 0)
         return apply(x[0], up) + apply(x[1], down), apply(x[1], up) + apply(x[0], down)
@@ -190,5 +190,3 @@ class Hadamard(ProductOp):
         left = Factor(tensors=((self.inputs[0], 1),), shape=x.shape, view=x.shape, roles=roles)
         right = Factor(tensors=((self.inputs[1], 1),), shape=w.shape, view=w.shape, roles=(Keep(),) * len(w.shape))
         return left, right
-
-

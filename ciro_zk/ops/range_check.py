@@ -1,7 +1,8 @@
 """Every cell of a tensor lies in its declared range [low, high], high - low + 1 = 2^(B m).
 
-Committed: m - 1 limbs of x - low, all but the top one, which is virtual. Identity: every limb is in [0, 2^B). It is what the weights' registration proves
-once at setup, so that soundness bounds may use the weights' range. Source: protocol.md, section 4 (Weights).
+Committed: m - 1 limbs of x - low, all but the top one, which is virtual. Identity: every limb is in [0, 2^B). It is
+what the weights' registration proves once at setup, so that soundness bounds may use the weights' range. Source:
+protocol.md, section 4 (Weights).
 """
 
 from __future__ import annotations
@@ -30,9 +31,7 @@ class RangeCheck(CommitOp):
     num_limbs: int
 
     def _bits(self, tables: Sequence[Table]) -> int:
-        table = table_at(tables, self.range_table, Range)
-        assert isinstance(table, Range)
-        return table.bits
+        return table_at(tables, self.range_table, Range).bits
 
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         (x,) = inputs

@@ -3,15 +3,16 @@
     q = floor((x + 2^(s-1)) / 2^s)      ties upward, for negatives too (s = 0: q = x)
     out = function(q)
 
-Committed: out and the limbs of rem = x + 2^(s-1) - 2^s q; q itself is virtual, q = (x + 2^(s-1) - rem) / 2^s in F_p. Limbs have B bits (the range table's),
-the lowest one t = s - B (m - 1) bits: it is looked up as 2^(B-t) limb.
+Committed: out and the limbs of rem = x + 2^(s-1) - 2^s q; q itself is virtual, q = (x + 2^(s-1) - rem) / 2^s in F_p.
+Limbs have B bits (the range table's), the lowest one t = s - B (m - 1) bits: it is looked up as 2^(B-t) limb.
 
-Identity: rem's limbs are in range and (q, out) is a row of the function's graph. Why this is exact: with x below p / 2^(B+1) in magnitude
-both sides of 2^(B-t) (2^s q + rem) = 2^(B-t) (x + 2^(s-1)) are integers below p/2, so the field equation holds over the integers, the lowest limb is an
-integer in [0, 2^t), and 0 <= rem < 2^s makes q the floor.
+Identity: rem's limbs are in range and (q, out) is a row of the function's graph. Why this is exact: with x below p /
+2^(B+1) in magnitude both sides of 2^(B-t) (2^s q + rem) = 2^(B-t) (x + 2^(s-1)) are integers below p/2, so the field
+equation holds over the integers, the lowest limb is an integer in [0, 2^t), and 0 <= rem < 2^s makes q the floor.
 
-Where q's range is too wide for one table: q = low + l + 2^k h, l committed, h virtual; (h, c) in a sign table and (c, l, out) in a window table whose
-rows for c = -1 and 1 hold the function's end values. Also exact, since the function is constant outside the window.
+Where q's range is too wide for one table: q = low + l + 2^k h, l committed, h virtual; (h, c) in a sign table and (c,
+l, out) in a window table whose rows for c = -1 and 1 hold the function's end values. Also exact, since the function is
+constant outside the window.
 
 Soundness: that of the lookups (`ciro_zk.lookup`). Source: protocol.md, section 4.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -30,13 +31,15 @@ from ciro_zk.field.extension import P
 from ciro_zk.lookup.tables import Graph, Range, Sign, Table, Window, round_shift
 
 Interval = tuple[Integers, Integers]
+T = TypeVar("T", Range, Graph, Sign, Window)
 
 
-def table_at(tables: Sequence[Table], index: int, kind: type[Table]) -> Table:
+def table_at(tables: Sequence[Table], index: int, kind: type[T]) -> T:
     """tables[index], of the wanted kind; `CircuitError` otherwise."""
-    if not 0 <= index < len(tables) or not isinstance(tables[index], kind):
-        raise CircuitError(f"table {index} is no {kind.kind} table")
-    return tables[index]
+    table = tables[index] if 0 <= index < len(tables) else None
+    if not isinstance(table, kind):
+        raise CircuitError(f"table {index} is no {kind.__name__.lower()} table")
+    return table
 
 
 def inverse_power(shift: int) -> int:
@@ -49,8 +52,8 @@ def inverse_power(shift: int) -> int:
 class Requantise(CommitOp):
     """out = function(round(x / 2^shift)).
 
-    `tables` names a graph table, or a sign and a window table; `range_table` the table of the limbs. Outputs: out, the limbs from the lowest, then for
-    a window the offset l and the sign c.
+    `tables` names a graph table, or a sign and a window table; `range_table` the table of the limbs. Outputs: out, the
+    limbs from the lowest, then for a window the offset l and the sign c.
     """
 
     kind: ClassVar[str] = "requantise"
@@ -60,14 +63,10 @@ class Requantise(CommitOp):
 
     def _function(self, tables: Sequence[Table]) -> Graph | tuple[Sign, Window]:
         if len(self.tables) == 1:
-            graph = table_at(tables, self.tables[0], Graph)
-            assert isinstance(graph, Graph)
-            return graph
+            return table_at(tables, self.tables[0], Graph)
         if len(self.tables) != 2:
             raise CircuitError("a requantisation names one graph table, or a sign and a window table")
-        sign, window = table_at(tables, self.tables[0], Sign), table_at(tables, self.tables[1], Window)
-        assert isinstance(sign, Sign) and isinstance(window, Window)
-        return sign, window
+        return table_at(tables, self.tables[0], Sign), table_at(tables, self.tables[1], Window)
 
     def domain(self, tables: Sequence[Table]) -> tuple[int, int]:
         """The q that the tables cover."""
@@ -83,7 +82,6 @@ class Requantise(CommitOp):
         if self.shift == 0:
             return []
         limb = table_at(tables, self.range_table, Range)
-        assert isinstance(limb, Range)
         count = -(-self.shift // limb.bits)
         return [self.shift - limb.bits * (count - 1)] + [limb.bits] * (count - 1)
 
@@ -99,16 +97,14 @@ class Requantise(CommitOp):
             raise CircuitError(f"values up to {reach} times {scale} would wrap around the field; use fewer bits")
         function = self._function(tables)
         f = function.function if isinstance(function, Graph) else function[1].function
-        out_low, out_high = f.range
-        outputs = [Tensor(name="out", shape=x.shape, storage=Storage.WITNESS, low=out_low, high=out_high, bounded_by="function lookup")]
-        for i, bits in enumerate(limbs):
-            outputs.append(
-                Tensor(name=f"rem{i}", shape=x.shape, storage=Storage.WITNESS, low=0, high=(1 << bits) - 1, bounded_by="range lookup")
-            )
+
+        def cell(name: str, low: int, high: int, bounded_by: str) -> Tensor:
+            return Tensor(name=name, shape=x.shape, storage=Storage.WITNESS, low=low, high=high, bounded_by=bounded_by)
+
+        outputs = [cell("out", *f.range, "function lookup")]
+        outputs += [cell(f"rem{i}", 0, (1 << bits) - 1, "range lookup") for i, bits in enumerate(limbs)]
         if not isinstance(function, Graph):
-            size = 1 << function[1].bits
-            outputs.append(Tensor(name="offset", shape=x.shape, storage=Storage.WITNESS, low=0, high=size - 1, bounded_by="window lookup"))
-            outputs.append(Tensor(name="sign", shape=x.shape, storage=Storage.WITNESS, low=-1, high=1, bounded_by="window lookup"))
+            outputs += [cell("offset", 0, (1 << function[1].bits) - 1, "window lookup"), cell("sign", -1, 1, "window lookup")]
         return tuple(outputs)
 
     def _lowest_gap(self, tables: Sequence[Table]) -> int:
@@ -147,8 +143,7 @@ class Requantise(CommitOp):
         return ((np.full(low.shape, min(inner.min(), ends[0].min())), np.full(low.shape, max(inner.max(), ends[1].max()))),)
 
     def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
-        (x,), shape = inputs, inputs[0].shape
-        limbs = self._limb_bits(tables)
+        shape, limbs = inputs[0].shape, self._limb_bits(tables)
         out, rems = outputs[0], outputs[1 : 1 + len(limbs)]
         found = []
         position, q_terms = 0, [(self.inputs[0], 1)]

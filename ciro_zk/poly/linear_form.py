@@ -1,10 +1,12 @@
 """Linear forms <w, f> whose weights are tensor products of per-axis vectors.
 
-A form on a tensor f of shape (d_1, ..., d_k) is a sum of terms c * (u_1 x u_2 x ...), each u a *group*: a vector over one axis, or, where an axis product does
-not separate, an array over several consecutive axes. Every operation below is a pull-back: from a form on y = A x it makes the form on x with the
-same value, A^T w. Nothing is sent for it and nothing committed.
+A form on a tensor f of shape (d_1, ..., d_k) is a sum of terms c * (u_1 x u_2 x ...), each u a *group*: a vector over
+one axis, or, where an axis product does not separate, an array over several consecutive axes. Every operation below is
+a pull-back: from a form on y = A x it makes the form on x with the same value, A^T w. Nothing is sent for it and
+nothing committed.
 
-No form reads a padding cell: an `Eq` over an axis of length d holds eq(r, i) for i < d only, whatever power of two the axis is padded to.
+No form reads a padding cell: an `Eq` over an axis of length d holds eq(r, i) for i < d only, whatever power of two the axis is
+padded to.
 """
 
 from __future__ import annotations
@@ -127,7 +129,8 @@ def _size(groups: Sequence[Group]) -> int:
 
 
 def _on_axes(groups: list[Group], axes: list[int]) -> list[Group]:
-    """Groups of the same total size as `axes`, on those axes: kept, split (a full `Eq` over powers of two), or merged into one dense group."""
+    """Groups of the same total size as `axes`, on those axes: kept, split (a full `Eq` over powers of two), or merged into one dense
+    group."""
     first = groups[0]
     if len(groups) == 1 and len(axes) == 1:
         return [first if isinstance(first, Eq) else Dense(first.values.reshape(2, -1))]
@@ -151,7 +154,8 @@ def transpose(term: Term, permutation: Sequence[int]) -> Term:
 
 
 def map_axis(term: Term, axis: int, pull: Callable[[Extension], Extension]) -> Term:
-    """The form on x, where y is x with a linear map along `axis`; `pull` applies its transpose to `(2, ..., n_out)` along the last axis."""
+    """The form on x, where y is x with a linear map along `axis`; `pull` applies its transpose to `(2, ..., n_out)` along the last
+    axis."""
     groups: list[Group] = []
     start = 0
     for group in term.groups:

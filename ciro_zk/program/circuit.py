@@ -15,8 +15,8 @@ from ciro_zk.circuit.graph import Graph
 from ciro_zk.circuit.manifest import MAX_BYTES, canonical_json
 from ciro_zk.container import atomic_write, pack, read_file, unpack
 from ciro_zk.errors import ProofFormatError
-from ciro_zk.program.keys import MAX_WEIGHTS, pack_weights, unpack_weights
 from ciro_zk.params import STANDARD, Preset
+from ciro_zk.program.keys import MAX_WEIGHTS, pack_weights, unpack_weights
 from ciro_zk.program.program import Program
 
 Integers = NDArray[np.int64]
@@ -30,8 +30,8 @@ LIMITS = {"manifest": MAX_BYTES, "weights": 16 + 8 * MAX_WEIGHTS, "notes": MAX_B
 class Circuit:
     """A model as integers: its graph, its weights by tensor id, and the compiler's notes.
 
-    `calibration` is the stored calibration result (compiling the same model with it gives the same program digest); `accuracy` the comparison with the
-    float model. Both are JSON objects and not part of the program digest.
+    `calibration` is the stored calibration result (compiling the same model with it gives the same program digest);
+    `accuracy` the comparison with the float model. Both are JSON objects and not part of the program digest.
     """
 
     graph: Graph

@@ -1,7 +1,7 @@
 """The proving and the verifying key of a circuit.
 
-The verifying key holds the program, the model commitment and the proof that every committed weight lies in its range; no weights. The proving key holds the
-weights besides. The key's digest is what a client should pin.
+The verifying key holds the program, the model commitment and the proof that every committed weight lies in its range;
+no weights. The proving key holds the weights besides. The key's digest is what a client should pin.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.container import atomic_write, pack, pack_array, read_file, unpack, unpack_array
 from ciro_zk.circuit.manifest import MAX_BYTES
+from ciro_zk.container import atomic_write, pack, pack_array, read_file, unpack, unpack_array
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.program.program import Program
@@ -132,12 +132,16 @@ def unpack_weights(program: Program, data: bytes, source: str) -> dict[int, Inte
     cells = unpack_array(data, np.int64, (MAX_WEIGHTS,), source=source, field="weights")
     tensors = program.graph.tensors
     if cells.size != sum(tensors[i].size for i in program.graph.weights):
-        raise ProofFormatError("has another number of cells than the program", file=source, field="weights", remedy="set up the circuit again")
+        raise ProofFormatError(
+            "has another number of cells than the program", file=source, field="weights", remedy="set up the circuit again"
+        )
     found, start = {}, 0
     for i in program.graph.weights:
         tensor = tensors[i]
         found[i] = cells[start : start + tensor.size].reshape(tensor.shape)
         start += tensor.size
         if found[i].min() < tensor.low or found[i].max() > tensor.high:
-            raise ProofFormatError(f"weight {tensor.name!r} is out of range", file=source, field="weights", remedy="set up the circuit again")
+            raise ProofFormatError(
+                f"weight {tensor.name!r} is out of range", file=source, field="weights", remedy="set up the circuit again"
+            )
     return found

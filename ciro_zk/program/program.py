@@ -30,7 +30,8 @@ class Program:
     bits: int
     preset: Preset
     log_columns: int | None = None
-    """Row length of the oracles, log2; None: the cheapest. A registration takes its program's, since both open the same weight oracle."""
+    """Row length of the oracles, log2; None: the cheapest. A registration takes its program's, since both open the same weight
+    oracle."""
 
     @cached_property
     def manifest(self) -> bytes:

@@ -36,7 +36,8 @@ def by_name(kind: str, ports: Sequence[Port], given: ArrayLike | Mapping[str, Ar
 
 
 def quantise(port: Port, tensor: Tensor, values: NDArray[np.float64]) -> Integers:
-    """round(values / scale) of one input. Raises `InputError` for another shape, a value that is not finite or outside the declared range."""
+    """round(values / scale) of one input. Raises `InputError` for another shape, a value that is not finite or outside the declared
+    range."""
     if values.shape != tensor.shape:
         if values.size != tensor.size or tuple(d for d in values.shape if d != 1) != tuple(d for d in tensor.shape if d != 1):
             raise InputError(f"has shape {values.shape}, the model takes {tensor.shape}", field=port.name, remedy="reshape the input")
@@ -60,7 +61,8 @@ def quantise(port: Port, tensor: Tensor, values: NDArray[np.float64]) -> Integer
 
 
 def check_public(kind: str, ports: Sequence[Port], tensors: Sequence[Tensor], values: Mapping[str, Integers]) -> None:
-    """`ProofRejected` (stage "statement") unless a proof's public tensors have the ports' names and shapes and lie in the tensors' ranges.
+    """`ProofRejected` (stage "statement") unless a proof's public tensors have the ports' names and shapes and lie in the tensors'
+    ranges.
 
     The range makes the encoding of every cell as a field element unique.
     """
@@ -69,7 +71,9 @@ def check_public(kind: str, ports: Sequence[Port], tensors: Sequence[Tensor], va
     for port in ports:
         tensor, value = tensors[port.tensor], values[port.name]
         if value.shape != tensor.shape:
-            raise ProofRejected(stage="statement", reason=f"{kind} {port.name!r} has another shape", expected=tensor.shape, actual=value.shape)
+            raise ProofRejected(
+                stage="statement", reason=f"{kind} {port.name!r} has another shape", expected=tensor.shape, actual=value.shape
+            )
         low, high = int(value.min()), int(value.max())
         if low < tensor.low or high > tensor.high:
             raise ProofRejected(

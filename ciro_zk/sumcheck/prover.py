@@ -25,7 +25,7 @@ class Instance:
 
     @property
     def num_vars(self) -> int:
-        return self.factors.shape[2].bit_length() - 1
+        return int(self.factors.shape[2]).bit_length() - 1
 
 
 @lru_cache(maxsize=16)
@@ -85,5 +85,3 @@ def prove_products(
                 stacks[i] = kernels.fold_stack(stacks[i], x)
         point.append(x)
     return point, stacks
-
-

@@ -1,8 +1,10 @@
 """Batched sumcheck: several claims sum_x prod_j f_j(x) = v in one run of rounds (Lund, Fortnow, Karloff, Nisan 1992).
 
-Instance i in n_i variables enters with a random coefficient; all end at suffixes of one point: an instance is constant in the first n - n_i rounds (its sum over them
-is 2^(n - n_i) v, so it enters as 2^-(n - n_i) times itself) and its variables are the last n_i. Rounds bind the top variable first. A round polynomial s of
-degree D is sent as its coefficients without the linear one, which follows from s(0) + s(1) = claim. Error: D / |K| a round, and (instances - 1) / |K| for the batching.
+Instance i in n_i variables enters with a random coefficient; all end at suffixes of one point: an instance is constant
+in the first n - n_i rounds (its sum over them is 2^(n - n_i) v, so it enters as 2^-(n - n_i) times itself) and its
+variables are the last n_i. Rounds bind the top variable first. A round polynomial s of degree D is sent as its
+coefficients without the linear one, which follows from s(0) + s(1) = claim. Error: D / |K| a round, and (instances - 1)
+/ |K| for the batching.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ Integers = NDArray[np.int64]
 class Run:
     """One inference: its public tensors and every integer on the way.
 
-    `outputs` is dequantised, in graph order; `integer_outputs` beside it. `values` holds all tensors by id (the witness: keep it private). `device` is
-    the device that really ran.
+    `outputs` is dequantised, in graph order; `integer_outputs` beside it. `values` holds all tensors by id (the
+    witness: keep it private). `device` is the device that really ran.
     """
 
     integer_inputs: dict[str, Integers]
@@ -58,5 +58,5 @@ def infer(key: ProvingKey | Circuit, inputs: ArrayLike | Mapping[str, ArrayLike]
     integers = {port.name: quantise(port, graph.tensors[port.tensor], given[port.name]) for port in graph.inputs}
     values = graph.run({port.tensor: integers[port.name] for port in graph.inputs} | dict(key.weights))
     outputs = {port.name: np.ascontiguousarray(values[port.tensor]) for port in graph.outputs}
-    real = {port.name: outputs[port.name] * port.scale for port in graph.outputs}
+    real = {port.name: outputs[port.name] * np.float64(port.scale) for port in graph.outputs}
     return Run(integers, outputs, real, values, "cpu")
