@@ -15,7 +15,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ciro_zk.program.circuit import Circuit
     from ciro_zk.compiler import compile
     from ciro_zk.errors import (
         BoundsError,
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
         UnsupportedNode,
         UnsupportedOperator,
     )
-    from ciro_zk.proof import Proof
+    from ciro_zk.program.circuit import Circuit
     from ciro_zk.program.keys import ProvingKey, VerifyingKey
+    from ciro_zk.proof import Proof
     from ciro_zk.prover import prove, setup
     from ciro_zk.verifier import Verified, verify
     from ciro_zk.witness import Run, infer

@@ -13,7 +13,7 @@ from ciro_zk.cli.session import Session, session
 from ciro_zk.errors import InputError
 
 if TYPE_CHECKING:
-    from ciro_zk.circuit import Circuit
+    from ciro_zk.program.circuit import Circuit
 
 
 def compile_command(
@@ -57,12 +57,11 @@ def compile_command(
 
 def compile_fields(circuit: Circuit, seconds: float, num_bytes: int) -> dict[str, Any]:
     """The JSON object of `compile`."""
-    report = circuit.report()
     return {
         "seconds": rounded(seconds),
         "bytes": num_bytes,
-        "max_abs_error": report.max_abs_error,
-        "security_bits": report.security.summed_bits,
+        "max_abs_error": circuit.accuracy.get("max_abs_error"),
+        "security_bits": circuit.program.security.summed_bits,
     }
 
 

@@ -12,7 +12,7 @@ from ciro_zk.container import atomic_write, read_file
 from ciro_zk.errors import InputError, ProofFormatError
 
 if TYPE_CHECKING:
-    from ciro_zk.circuit import Circuit
+    from ciro_zk.program.circuit import Circuit
 
 CIRCUIT, MANIFEST, MODEL = "circuit.bin", "manifest.json", "model.onnx"
 PROVING_KEY, VERIFYING_KEY = "pk.bin", "vk.bin"
@@ -63,7 +63,7 @@ def write_circuit(out: Session, folder: Path, circuit: Circuit, model: Path) -> 
 
 def load_circuit(folder: Path) -> Circuit:
     """The circuit of a folder, checked against the manifest beside it."""
-    from ciro_zk.circuit import Circuit
+    from ciro_zk.program.circuit import Circuit
 
     _require_folder(folder, CIRCUIT, "compile the model first: ciro-zk compile MODEL.onnx -o DIR")
     circuit = Circuit.load(folder / CIRCUIT)

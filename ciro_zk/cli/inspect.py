@@ -14,7 +14,7 @@ from ciro_zk.cli.session import session
 from ciro_zk.errors import ProofFormatError
 
 if TYPE_CHECKING:
-    from ciro_zk.circuit import Circuit
+    from ciro_zk.program.program import Program
 
 MAX_BYTES = 16 << 30
 
@@ -33,18 +33,17 @@ def inspect_command(
         else:
             found = outline(data, source=str(file))
             facts = {"kind": kind_name(found.kind), "version": found.version, "bytes": len(data), "sections": dict(found.sections)}
-            facts.update(_content(found.kind, data))
-        out.rows({name: _text(value) for name, value in facts.items() if name != "report"})
-        if "report" in facts:
-            out.say()
-            out.say(facts["report"])
+            facts.update(_content(found.kind, data, str(file)))
+        out.rows({name: _text(name, value) for name, value in facts.items()})
         out.result(facts)
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {bytes_text(item) if isinstance(item, int) else item}" for name, item in value.items())
-    return str(value)
+        return ", ".join(f"{key} {bytes_text(item) if name == 'sections' else item}" for key, item in value.items())
+    if name == "bytes":
+        return bytes_text(value)
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _manifest(data: bytes, file: Path) -> dict[str, Any]:
@@ -57,22 +56,41 @@ def _manifest(data: bytes, file: Path) -> dict[str, Any]:
     return {"kind": "manifest", "bytes": len(data), **scalars}
 
 
-def _content(kind: bytes, data: bytes) -> dict[str, Any]:
+def _content(kind: bytes, data: bytes, source: str) -> dict[str, Any]:
     import ciro_zk
 
     if kind == b"CIRC":
-        return _circuit(ciro_zk.Circuit.from_bytes(data))
+        return _program(ciro_zk.Circuit.from_bytes(data, source).program)
     if kind == b"PKEY":
-        return _circuit(ciro_zk.ProvingKey.from_bytes(data).circuit)
+        return _program(ciro_zk.ProvingKey.from_bytes(data, source).program)
     if kind == b"VKEY":
-        return _circuit(ciro_zk.VerifyingKey.from_bytes(data).circuit)
+        key = ciro_zk.VerifyingKey.from_bytes(data, source)
+        return {"key_digest": key.digest.hex(), "model_commitment": key.model_commitment.hex(), **_program(key.program)}
+    if kind == b"PROF":
+        proof = ciro_zk.Proof.from_bytes(data, source)
+        return {
+            "program_digest": proof.program_digest.hex(),
+            "model_commitment": proof.model_commitment.hex(),
+            "inputs": {name: list(values.shape) for name, values in proof.inputs.items()},
+            "outputs": {name: list(values.shape) for name, values in proof.outputs.items()},
+        }
     return {}
 
 
-def _circuit(circuit: Circuit) -> dict[str, Any]:
-    graph = circuit.graph
+def _program(program: Program) -> dict[str, Any]:
+    graph = program.graph
     shapes = {
         side: {port.name: list(graph.tensors[port.tensor].shape) for port in ports}
         for side, ports in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
-    return {"program_digest": circuit.program_digest.hex(), **shapes, "report": str(circuit.report())}
+    weights = sum(graph.tensors[number].size for number in graph.weights)
+    return {
+        "name": program.name,
+        "program_digest": program.digest.hex(),
+        "precision_bits": program.bits,
+        "preset": program.preset.name,
+        "operators": len(graph.nodes),
+        "weights": weights,
+        **shapes,
+        "security_bits": program.security.summed_bits,
+    }

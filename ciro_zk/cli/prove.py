@@ -39,23 +39,25 @@ def prove_command(
         from ciro_zk.cli.inputs import load_inputs
         from ciro_zk.cli.public import checked_inputs, wanted_inputs
         from ciro_zk.container import atomic_write
-        from ciro_zk.kernels import warm
+        from ciro_zk.kernels import numba_kernels
+        from ciro_zk.prover import committed_weights
 
         loading = Stopwatch()
         key = ciro_zk.ProvingKey.load(key_path(directory))
-        inputs = load_inputs(input, wanted_inputs(key.circuit), index)
-        warm()
+        inputs = load_inputs(input, wanted_inputs(key.program), index)
+        kernels = numba_kernels(threads)
+        committed_weights(kernels, key)
         load_seconds = loading.seconds
         watch = Stopwatch()
         with out.progress() as progress, checked_inputs(input):
             run = ciro_zk.infer(key, inputs, device=device.value)
-            proof = ciro_zk.prove(key, run, threads=threads, progress=progress)
+            proof = ciro_zk.prove(key, run, kernels=kernels, progress=progress)
         seconds = watch.seconds
         data = bytes(proof)
         peak = peak_rss_mb()
         atomic_write(output, data)
         error = max_abs_error(directory / MODEL, inputs, run.outputs)
-        security_bits = key.circuit.report().security.summed_bits
+        security_bits = key.program.security.summed_bits
         out.say(f"proved in {seconds_text(seconds)} on {run.device}, {peak:.0f} MB at most, {security_bits:.0f} bits of security")
         out.rows({str(output): bytes_text(len(data)), **output_rows(run.outputs)})
         out.result(

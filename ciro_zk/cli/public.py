@@ -1,4 +1,4 @@
-"""The public side of a circuit: which inputs it wants, and errors about them that name the file."""
+"""The public side of a program: which inputs it wants, and errors about them that name the file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ciro_zk.cli.inputs import Wanted
 from ciro_zk.errors import InputError
 
 if TYPE_CHECKING:
-    from ciro_zk.circuit import Circuit
+    from ciro_zk.program.program import Program
 
 
-def wanted_inputs(circuit: Circuit) -> tuple[Wanted, ...]:
-    """Names and shapes of the circuit's inputs, in order."""
-    graph = circuit.graph
+def wanted_inputs(program: Program) -> tuple[Wanted, ...]:
+    """Names and shapes of the program's inputs, in order."""
+    graph = program.graph
     return tuple(Wanted(port.name, graph.tensors[port.tensor].shape) for port in graph.inputs)
 
 

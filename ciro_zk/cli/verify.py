@@ -31,7 +31,7 @@ def verify_command(
 
         key = ciro_zk.VerifyingKey.load(verifying_key)
         loaded = ciro_zk.Proof.load(proof)
-        inputs = load_inputs(input, wanted_inputs(key.circuit), index) if input is not None else None
+        inputs = load_inputs(input, wanted_inputs(key.program), index) if input is not None else None
         watch = Stopwatch()
         try:
             with checked_inputs(input or Path()):

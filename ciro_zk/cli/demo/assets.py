@@ -49,3 +49,20 @@ def load_assets(folder: Path) -> Assets:
     digits = read_archive(folder / "digits.npz", ("image", "label"))
     calibration = read_archive(folder / "calibration.npz", ("image",))["image"]
     return Assets(model=folder / "lenet5.onnx", calibration=calibration, images=digits["image"], labels=digits["label"])
+
+
+def swapped_model(path: Path) -> bytes:
+    """The model with its first two classes swapped: two rows of the last layer's weights and biases, everything else as it was."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(path))
+    last = [node for node in model.graph.node if node.op_type == "Gemm"][-1]
+    for tensor in model.graph.initializer:
+        if tensor.name in last.input[1:]:
+            rows = numpy_helper.to_array(tensor)
+            order = np.arange(rows.shape[0])
+            order[:2] = 1, 0
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(rows[order]), tensor.name))
+    return bytes(model.SerializeToString())

@@ -30,7 +30,7 @@ def demo_command(
 
 def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
     import ciro_zk
-    from ciro_zk.cli.demo.assets import find_folder, load_assets
+    from ciro_zk.cli.demo.assets import find_folder, load_assets, swapped_model
     from ciro_zk.cli.demo.tamper import attempt, tamperings
 
     whole = Stopwatch()
@@ -45,7 +45,10 @@ def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
         watch = Stopwatch()
         circuit = ciro_zk.compile(str(assets.model), assets.calibration, progress=progress)
         times = {"compile_seconds": watch.seconds}
-        out.say(f"compile  {seconds_text(times['compile_seconds'])}: {assets.model}, {circuit.summary()}")
+        num_weights = sum(weights.size for weights in circuit.weights.values())
+        out.say(
+            f"compile  {seconds_text(times['compile_seconds'])}: {assets.model.name}, {len(circuit.graph.nodes)} operators, {num_weights} weights of {circuit.bits} bits"
+        )
 
         watch = Stopwatch()
         proving_key, verifying_key = ciro_zk.setup(circuit, threads=threads, progress=progress)
@@ -69,7 +72,12 @@ def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
     out.say(f"verify   {seconds_text(times['verify_seconds'])}: VERIFIED with {bits:.0f} bits of security")
     out.say(f"         the registered model says {predicted}; the label is {label}")
     out.say()
-    rejections = [attempt(tampering) for tampering in tamperings(proving_key, verifying_key, data, image=image, other=other)]
+
+    def swapped() -> bytes:
+        key, _ = ciro_zk.setup(ciro_zk.compile(swapped_model(assets.model), assets.calibration), threads=threads)
+        return bytes(ciro_zk.prove(key, ciro_zk.infer(key, image), threads=threads))
+
+    rejections = [attempt(tampering) for tampering in tamperings(verifying_key, data, image=image, other=other, of_swapped_model=swapped)]
     _show_rejections(out, rejections)
     return {
         "verified": True,

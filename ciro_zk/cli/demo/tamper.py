@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ciro_zk.container import CHECKSUM_BYTES, outline
@@ -13,8 +13,7 @@ from ciro_zk.errors import ProofFormatError, ProofRejected
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ciro_zk.prover import ProvingKey
-    from ciro_zk.verifier import VerifyingKey
+    from ciro_zk.program.keys import VerifyingKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +59,34 @@ def largest_section(data: bytes) -> tuple[str, int]:
 
 
 def tamperings(
-    proving_key: ProvingKey, verifying_key: VerifyingKey, proof: bytes, *, image: NDArray[Any], other: NDArray[Any]
+    verifying_key: VerifyingKey, proof: bytes, *, image: NDArray[Any], other: NDArray[Any], of_swapped_model: Callable[[], bytes]
 ) -> Iterator[Tampering]:
     """The lies of the demo.
 
     Parameters
     ----------
-    proving_key, verifying_key : ProvingKey, VerifyingKey
-        Of the demo's model.
+    verifying_key : VerifyingKey
+        Of the registered model.
     proof : bytes
         The honest proof.
     image, other : ndarray
         The input that was proven, and another one.
+    of_swapped_model : callable
+        Makes an honest proof of the same input under a model with two classes swapped.
     """
     import ciro_zk
 
     def verify(data: bytes, inputs: NDArray[Any]) -> object:
         return ciro_zk.verify(verifying_key, ciro_zk.Proof.from_bytes(data), inputs=inputs)
 
+    def with_another_output() -> object:
+        honest = ciro_zk.Proof.from_bytes(proof)
+        outputs = {name: values.copy() for name, values in honest.outputs.items()}
+        next(iter(outputs.values())).flat[0] += 1
+        return verify(bytes(replace(honest, outputs=outputs)), image)
+
     section, size = largest_section(proof)
+    yield Tampering("the claimed output changed by one unit", with_another_output)
     yield Tampering("one bit of the proof flipped", lambda: verify(flipped(proof, section, size // 2), image))
     yield Tampering("the proof presented for another image", lambda: verify(proof, other))
+    yield Tampering("the model replaced by one with two classes swapped", lambda: verify(of_swapped_model(), image))
