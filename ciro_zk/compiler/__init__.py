@@ -1,1 +1,202 @@
+"""ONNX in, integer circuit out.
 
+    load        parse, check, weights finite                              -> Model
+    fold        static shapes, constants folded                           -> Static
+    lower       ONNX nodes to steps; all unsupported ones at once         -> Program
+    fuse        bias, BatchNorm, activation, residual into products       -> Program
+    calibrate   max|x| of every tensor over the data                      -> Calibration
+    emit        steps to integer operators, intervals carried along       -> Draft
+    assemble    tables chosen and shared                                  -> Graph
+
+The interval analysis certifies completeness: whatever compiles proves, for every input in the declared range, or `BoundsError` names node and bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import floor
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from ciro_zk.errors import InputError
+from ciro_zk.progress import Progress, Step, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ciro_zk.program.circuit import Circuit
+    from ciro_zk.compiler.calibrate import Calibration, Observed
+    from ciro_zk.compiler.emit import Context
+    from ciro_zk.compiler.fold import Static
+    from ciro_zk.compiler.load import Model, Source
+    from ciro_zk.compiler.lower import Program
+
+__all__ = ["compile", "supported_operators"]
+
+MIN_BITS, MAX_BITS = 6, 16
+NUM_COMPARED = 64
+
+
+def compile(
+    model: Source,
+    calibration: ArrayLike | Mapping[str, Any] | str | Path | None = None,
+    *,
+    input_range: Mapping[str, Sequence[float]] | None = None,
+    shapes: Mapping[str, Sequence[int] | int] | None = None,
+    bits: int = 12,
+    progress: Progress | None = None,
+) -> Circuit:
+    """Compile an ONNX model to an integer circuit.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+        Opset 9 to the newest that the installed onnx knows.
+    calibration : array, dict of arrays, or stored calibration result
+        Samples by input name (an array for a model with one input), exactly of the model's shape or any number of samples on axis 0. A stored result, the
+        dict `Circuit.calibration` or the path of its JSON, gives the same circuit as the data did.
+    input_range : dict, optional
+        (lowest, highest) by input name: the declared range, for which every input proves. By default all that the input's scale represents.
+    shapes : dict, optional
+        Full shapes by input name, or lengths by symbolic axis. A symbolic axis 0 is 1 by default.
+    bits : int
+        Bits of weights and activations, 6 to 16.
+    progress : callable, optional
+        Receives a `Step` now and then.
+
+    Raises
+    ------
+    ModelError
+        The model is broken.
+    UnsupportedOperator
+        It has nodes that cannot be proven: all of them are listed.
+    InputError
+        Calibration data, ranges, shapes or bits are wrong or missing.
+    BoundsError
+        A bound that soundness or completeness needs cannot be certified.
+    """
+    from ciro_zk.program.circuit import Circuit
+    from ciro_zk.compiler.assemble import assemble
+    from ciro_zk.compiler.emit import Context, emit
+    from ciro_zk.compiler.report import accuracy
+
+    report = progress or silent
+    if isinstance(bits, bool) or not isinstance(bits, int) or not MIN_BITS <= bits <= MAX_BITS:
+        raise InputError(f"bits lie in [{MIN_BITS}, {MAX_BITS}]", field="bits", value=bits)
+    report(Step("read the model"))
+    loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
+    context = Context(bits, result.max_abs, _curve_ranges(program, result))
+    report(Step("quantise"))
+    _inputs(context, static, result)
+    emit(context, program.steps)
+    assembled = assemble(context.draft, bits, _outputs(context, program))
+    return Circuit(
+        graph=assembled.graph,
+        weights=assembled.weights,
+        name=loaded.name,
+        bits=bits,
+        calibration=result.as_json(),
+        accuracy=accuracy(assembled.graph, assembled.weights, observed, report),
+    )
+
+
+def supported_operators() -> dict[str, tuple[int, ...]]:
+    """ONNX operators that can be proven, with the schema versions accepted."""
+    from ciro_zk.compiler.lower import supported_operators as operators
+
+    return operators()
+
+
+def _prepare(
+    source: Source, calibration: Any, input_range: Any, shapes: Any, progress: Progress
+) -> tuple[Model, Static, Program, Calibration, Observed]:
+    """Everything up to quantisation."""
+    from ciro_zk.compiler import samples
+    from ciro_zk.compiler.calibrate import Observed, calibrate, is_stored, read
+    from ciro_zk.compiler.fold import fold
+    from ciro_zk.compiler.fuse import fuse
+    from ciro_zk.compiler.load import load
+    from ciro_zk.compiler.lower import lower
+    from ciro_zk.compiler.shapes import fix_shapes
+
+    model = load(source)
+    samples.input_types(model)
+    ranges = samples.check_ranges(model, input_range)
+    stored = read(calibration, model) if is_stored(calibration) else None
+    arrays = {} if stored else samples.by_name(model, calibration)
+    if stored:
+        if ranges and ranges != stored.input_range:
+            remedy = "leave input_range out, or compile with calibration data"
+            raise InputError("the stored calibration result has another declared range", field="input_range", remedy=remedy)
+        static = fold(model, fix_shapes(model, stored.shapes, None))
+    else:
+        samples.check_inside(arrays, ranges)
+        fixed = fix_shapes(model, shapes, arrays)
+        count = samples.fit_shapes(arrays, fixed)
+        static = fold(model, fixed)
+    program = lower(static)
+    fuse(program)
+    if stored:
+        missing = sorted(_statistics(program) - set(stored.max_abs))
+        if missing:
+            raise InputError(f"the stored calibration result lacks {missing[0]!r}", field="calibration", remedy="calibrate again")
+        return model, static, program, stored, Observed()
+    data, count = samples.complete(model, arrays, count, fixed, ranges)
+    result, observed = calibrate(static, data, count, ranges, NUM_COMPARED, progress)
+    return model, static, program, result, observed
+
+
+def _statistics(program: Program) -> set[str]:
+    """The tensors whose ranges the circuit is made from."""
+    from ciro_zk.compiler.steps import Activation, Curve, Requantised
+
+    found = set(program.inputs)
+    for step in program.steps:
+        if isinstance(step, (Activation, Requantised)):
+            found.add(step.statistic)
+            if isinstance(step.function, Curve):
+                found.add(step.function.statistic)
+    return found
+
+
+def _curve_ranges(program: Program, result: Calibration) -> dict[str, float]:
+    """The greatest argument of each curve: one input scale, hence one table, for all its uses."""
+    from ciro_zk.compiler.steps import Activation, Curve, Requantised
+
+    found: dict[str, float] = {}
+    for step in program.steps:
+        function = step.function if isinstance(step, (Activation, Requantised)) else None
+        if isinstance(function, Curve):
+            found[function.name] = max(found.get(function.name, 0.0), result.max_abs[function.statistic])
+    return found
+
+
+def _inputs(context: Context, static: Static, result: Calibration) -> None:
+    """The public inputs: their scales and declared integer ranges."""
+    from ciro_zk.compiler.emit.context import Value, cells
+    from ciro_zk.compiler.samples import input_types
+
+    types = input_types(static.model)
+    for name, shape in static.inputs.items():
+        whole = types[name].kind != "f" and result.max_abs[name] <= context.top
+        scale = 1.0 if whole else context.scale(name)
+        low, high = -context.top, context.top
+        if types[name].kind == "b":
+            low, high = 0, 1
+        elif name in result.input_range:
+            low, high = (floor(v / scale + 0.5) for v in result.input_range[name])
+            high = max(high, low + 1)
+        tensor = context.draft.input(name, cells(shape), low, high, scale)
+        context.values[name] = Value(tensor, shape, scale)
+
+
+def _outputs(context: Context, program: Program) -> list[tuple[str, int, float]]:
+    """The public outputs as (name, draft tensor, scale)."""
+    from ciro_zk.compiler.emit.views import fixed_output
+
+    found = []
+    for name, tensor in program.outputs:
+        value = fixed_output(context, tensor) if tensor in context.fixed else context.values[tensor]
+        found.append((name, value.tensor, value.scale))
+    return found

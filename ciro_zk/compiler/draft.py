@@ -1,0 +1,127 @@
+"""The integer circuit before its tables are chosen: operators in order, with the interval that every cell can reach.
+
+Tables are shared by all operators with the same function, so their domains are known only when all operators are. Until then a requantisation names
+its function, a maximum no range table. `build` (in `ciro_zk.compiler.assemble`) replays the draft into a graph.
+
+Two bounds are carried along: the tensors' soundness range, which follows from what the circuit enforces, and the cell-wise completeness interval, which
+uses the actual weights and holds for every input in the declared range. The latter sizes the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ciro_zk.circuit.op import CircuitError, Op
+from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.errors import BoundsError
+from ciro_zk.lookup.tables import Function, Graph, Range, round_shift
+from ciro_zk.ops import Maximum, Requantise
+
+Integers = NDArray[np.int64]
+Interval = tuple[Integers, Integers]
+
+FEWER_BITS = "compile with fewer bits, or narrow the declared input range"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An input (scale given) or a weight (values given)."""
+
+    tensor: Tensor
+    scale: float | None = None
+    values: Integers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A linear or product operator; its inputs are draft ids."""
+
+    op: Op
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """A requantisation to be given tables. `low` and `high` bound q for completeness."""
+
+    source: int
+    shift: int
+    function: Function
+    name: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Greatest:
+    """A maximum to be given the range table."""
+
+    sources: tuple[int, ...]
+    name: str
+
+
+Entry = Leaf | Plain | Rescale | Greatest
+
+
+class Draft:
+    """A circuit under construction. Every entry makes one tensor, whose id is the entry's position."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.tensors: list[Tensor] = []
+        self.intervals: list[Interval] = []
+
+    def _append(self, entry: Entry, tensor: Tensor, interval: Interval) -> int:
+        self.entries.append(entry)
+        self.tensors.append(tensor)
+        self.intervals.append(interval)
+        return len(self.entries) - 1
+
+    def input(self, name: str, shape: tuple[int, ...], low: int, high: int, scale: float) -> int:
+        """A public input with integers in [low, high]."""
+        tensor = Tensor(name=name, shape=shape, storage=Storage.INPUT, low=low, high=high, bounded_by="")
+        return self._append(Leaf(tensor, scale=scale), tensor, (np.full(shape, low, dtype=np.int64), np.full(shape, high, dtype=np.int64)))
+
+    def weight(self, name: str, values: Integers, bits: int) -> int:
+        """A weight tensor, in the least number of limbs of `bits` bits that holds it."""
+        peak = max(int(values.max(initial=0)), -int(values.min(initial=0)) - 1)
+        limbs = max(1, -(-(peak.bit_length() + 1) // bits))
+        if bits * limbs > 60:
+            raise BoundsError("a constant does not fit the circuit's range", node=name, bound=peak, remedy=FEWER_BITS)
+        half = 1 << (bits * limbs - 1)
+        tensor = Tensor(name=name, shape=values.shape, storage=Storage.WEIGHT, low=-half, high=half - 1, bounded_by="")
+        return self._append(Leaf(tensor, values=values), tensor, (values, values))
+
+    def add(self, op: Op, name: str) -> int:
+        """A linear or product operator."""
+        try:
+            (tensor,) = op.infer([self.tensors[i] for i in op.inputs], ())
+        except CircuitError as error:
+            bound = max(self.tensors[i].magnitude for i in op.inputs)
+            raise BoundsError(str(error), node=name, bound=bound, remedy=FEWER_BITS) from error
+        (interval,) = op.interval([self.intervals[i] for i in op.inputs], ())
+        return self._append(Plain(op, name), tensor, interval)
+
+    def rescale(self, source: int, shift: int, function: Function, name: str) -> int:
+        """function(round(x / 2^shift)), committed."""
+        low, high = (round_shift(bound, shift) for bound in self.intervals[source])
+        lowest, highest = int(low.min()), int(high.max())
+        scratch = (Range(bits=16), Graph(function=function, low=lowest, high=highest))
+        op = Requantise(inputs=(source,), shift=shift, tables=(1,), range_table=0)
+        interval = op.interval([self.intervals[source]], scratch)[0]
+        out_low, out_high = function.range
+        shape = self.tensors[source].shape
+        tensor = Tensor(name="", shape=shape, storage=Storage.WITNESS, low=out_low, high=out_high, bounded_by="function lookup")
+        return self._append(Rescale(source, shift, function, name, lowest, highest), tensor, interval)
+
+    def greatest(self, sources: Sequence[int], name: str) -> int:
+        """The cell-wise maximum of 2 to 4 tensors, committed."""
+        op = Maximum(inputs=tuple(sources), range_table=0)
+        tensors = [self.tensors[i] for i in sources]
+        low, high = min(t.low for t in tensors), max(t.high for t in tensors)
+        tensor = Tensor(name="", shape=tensors[0].shape, storage=Storage.WITNESS, low=low, high=high, bounded_by="equality")
+        return self._append(Greatest(tuple(sources), name), tensor, op.interval([self.intervals[i] for i in sources], ())[0])

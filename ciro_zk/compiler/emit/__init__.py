@@ -1,0 +1,35 @@
+"""From steps to the integer circuit, one emitter per kind of step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ciro_zk.compiler import steps
+from ciro_zk.compiler.emit import pooling, products, sums, views
+from ciro_zk.compiler.emit.context import Context, Value
+
+__all__ = ["Context", "Value", "emit"]
+
+_EMITTERS: dict[type[steps.Step], Any] = {
+    steps.Activation: sums.activation,
+    steps.Affine: products.product,
+    steps.Average: sums.average,
+    steps.Concat: views.concat,
+    steps.Convolution: products.product,
+    steps.MatMul: products.product,
+    steps.MaxPool: pooling.max_pool,
+    steps.Reshape: views.reshape,
+    steps.Select: views.select,
+    steps.Sum: sums.total,
+    steps.Transpose: views.transpose,
+}
+
+
+def emit(context: Context, program: Iterable[steps.Step]) -> None:
+    """Append every step to the draft; its value is then in `context.values`."""
+    for step in program:
+        if isinstance(step, steps.Fixed):
+            views.fixed(context, step)
+        else:
+            context.values[step.output] = _EMITTERS[type(step)](context, step)

@@ -1,0 +1,137 @@
+"""What emitters share: the draft, the values made so far, the calibrated ranges and the requantisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ldexp
+
+import numpy as np
+
+from ciro_zk.circuit.op import Op
+from ciro_zk.compiler import curves
+from ciro_zk.compiler.draft import Draft
+from ciro_zk.compiler.quantise import Ratio, dyadic, fixed_ratio, free_ratio, quantise, round_half_up, top
+from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Shape, Step
+from ciro_zk.lookup import tables
+from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor of the draft as the float model sees it: real = scale * integer."""
+
+    tensor: int
+    shape: Shape
+    scale: float
+
+
+def cells(shape: Sequence[int]) -> Shape:
+    """The shape of a circuit tensor, which has at least one axis."""
+    return tuple(shape) or (1,)
+
+
+@dataclass(slots=True)
+class Context:
+    """The circuit under construction."""
+
+    bits: int
+    ranges: Mapping[str, float]
+    """max|x| by ONNX tensor name."""
+    curve_ranges: Mapping[str, float]
+    """The greatest |argument| of each curve, over all its uses."""
+    draft: Draft = field(default_factory=Draft)
+    values: dict[str, Value] = field(default_factory=dict)
+    fixed: dict[str, Floats] = field(default_factory=dict)
+    """Constants that a later step quantises at its own scale."""
+
+    @property
+    def top(self) -> int:
+        return top(self.bits)
+
+    def scale(self, statistic: str) -> float:
+        """The scale that a calibrated range asks for."""
+        peak = self.ranges[statistic]
+        return (peak if peak > 0 else 1.0) / self.top
+
+    def curve_scale(self, name: str) -> float:
+        """The one input scale of a curve."""
+        peak = self.curve_ranges[name]
+        return min(peak if peak > 0 else 1.0, curves.saturation(name, self.bits)) / self.top
+
+    def q_scale(self, step: Step, function: Function | None) -> float:
+        """The scale wanted before the function of a step."""
+        return self.curve_scale(function.name) if isinstance(function, Curve) else self.scale(step.statistic)
+
+    def table_function(self, function: Function | None, scale: float) -> tuple[tables.Function, float]:
+        """The integer function on q at `scale`, and the scale of its output."""
+        limit = self.top
+        if isinstance(function, Curve):
+            return curves.table(function.name, scale, limit), 1.0 / limit
+        if isinstance(function, Clip):
+            low = -limit if function.low is None else self._bound(function.low, scale)
+            high = limit if function.high is None else self._bound(function.high, scale)
+            return tables.Clamp(minimum=low, maximum=max(low, high)), scale
+        if isinstance(function, Leaky):
+            numerator, shift = dyadic(function.slope)
+            return tables.Clamp(minimum=-limit if numerator else 0, maximum=limit, numerator=numerator or 1, shift=shift if numerator else 0), scale
+        return tables.Clamp(minimum=-limit, maximum=limit), scale
+
+    def _bound(self, value: float, scale: float) -> int:
+        units = value / scale
+        if abs(units) >= self.top:
+            return self.top if units > 0 else -self.top
+        return round_half_up(units)
+
+    def requantise(self, step: Step, tensor: int, scale: float, function: Function | None) -> Value:
+        """function(x) at the step's calibrated scale, for an integer tensor at `scale` that is no accumulator yet to be rescaled by a given shift."""
+        wanted = self.q_scale(step, function)
+        shape = self.draft.tensors[tensor].shape
+        if isinstance(function, Curve):
+            low, high = self.draft.intervals[tensor]
+            magnitude = max(abs(int(low.min())), abs(int(high.max())))
+            ratio = fixed_ratio(scale, wanted, min(magnitude, round_half_up(ldexp(wanted * self.top / scale, 1)) + 1))
+        else:
+            ratio = free_ratio(scale, wanted)
+        return self.rescale(step, self.multiplied(tensor, ratio, step.output), shape, ratio, function)
+
+    def rescale(self, step: Step, tensor: int, shape: Shape, ratio: Ratio, function: Function | None) -> Value:
+        """Commit function(round(x / 2^shift)); `ratio.scale` is the scale of the rounded value."""
+        f, scale = self.table_function(function, ratio.scale)
+        return Value(self.draft.rescale(tensor, ratio.shift, f, step.output), shape, scale)
+
+    def multiplied(self, tensor: int, ratio: Ratio, name: str) -> int:
+        return tensor if ratio.multiplier == 1 else self.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), f"{name}.scaled")
+
+    def reshape(self, tensor: int, shape: Sequence[int], name: str) -> int:
+        """A view under another shape; the tensor itself where it has it already."""
+        wanted = cells(shape)
+        if self.draft.tensors[tensor].shape == wanted:
+            return tensor
+        return self.draft.add(Reshape(inputs=(tensor,), shape=wanted), f"{name}.view")
+
+    def transpose(self, tensor: int, permutation: Sequence[int], name: str) -> int:
+        return self.draft.add(Transpose(inputs=(tensor,), permutation=tuple(permutation)), f"{name}.view")
+
+    def gather(self, tensor: int, axis: int, index: Sequence[int], name: str) -> int:
+        """Cells of one axis by index, zero for -1."""
+        rows = tuple((max(i, 0),) for i in index)
+        weight = tuple((int(i >= 0),) for i in index)
+        op: Op = AxisMap(inputs=(tensor,), axis=axis, index=rows, weight=weight)
+        return self.draft.add(op, f"{name}.axis{axis}")
+
+    def constant(self, values: Floats, scale: float, shape: Shape, name: str) -> int:
+        """A weight tensor of `values` at `scale`, broadcast to `shape`, which has as many axes."""
+        tensor = self.draft.weight(name, quantise(values, scale), self.bits)
+        for axis, (have, want) in enumerate(zip(values.shape, shape, strict=True)):
+            if have != want:
+                tensor = self.gather(tensor, axis, (0,) * want, name)
+        return tensor
+
+
+Emitter = Callable[[Context, Step], Value]
+
+
+def aligned(values: Floats, rank: int) -> Floats:
+    """A constant with leading axes of length 1 up to `rank`."""
+    return np.asarray(values.reshape((1,) * (rank - values.ndim) + values.shape))

@@ -1,0 +1,161 @@
+"""Products with constants: the accumulator, its bias and residual tensors, and one requantisation with the activation.
+
+q = round((m (acc + bias) + sum_i c_i x_i) / 2^s): m is a power of two that makes room for the c_i where the weights' shift is small.
+The requantisation keeps the accumulator's own axes, so that forms on it stay products of one vector per axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ldexp, prod
+
+import numpy as np
+
+from ciro_zk.circuit.op import Op
+from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
+from ciro_zk.compiler.quantise import Ratio, largest, product_scale, quantise, round_half_up
+from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape
+from ciro_zk.ops import Combine, Conv, Hadamard
+from ciro_zk.ops import MatMul as MatMulOp
+
+MAX_FREE_OFFSET_BITS = 2
+"""A constant of up to this many bits more than an activation's is added without a requantisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """How a product looks in the circuit: operands in the accumulator's layout."""
+
+    x: Shape
+    weight: Floats
+    shape: Shape
+    """The accumulator's."""
+    bias: Callable[[Floats], Floats]
+    """From a constant with as many axes as the output to one that broadcasts to the accumulator."""
+    op: Callable[[int, int], Op]
+
+
+def _matmul_operands(step: MatMul, x: Shape) -> Operands:
+    if step.weight.ndim == 2:
+        rows, lead = prod(x[:-1]), 1
+    else:
+        rows, lead = x[-2], prod(x[:-2])
+    inner, columns = step.weight.shape[-2:]
+    shape = (lead, rows, columns)
+
+    def bias(values: Floats) -> Floats:
+        if all(d == 1 for d in values.shape[:-1]):
+            return values.reshape(1, 1, -1)
+        return np.broadcast_to(values, (*step.shape[:-1], values.shape[-1])).reshape(lead, rows, -1)
+
+    def op(a: int, b: int) -> Op:
+        return MatMulOp(inputs=(a, b))
+
+    return Operands((lead, rows, inner), step.weight.reshape(lead, inner, columns), shape, bias, op)
+
+
+def _convolution_operands(step: Convolution, x: Shape) -> Operands:
+    groups, spatial = step.groups, step.shape[2:]
+    channels = step.shape[1]
+    shape = (x[0], groups, channels // groups, *spatial)
+    weight = step.weight.reshape(groups, channels // groups, *step.weight.shape[1:])
+
+    def bias(values: Floats) -> Floats:
+        split = (1, 1) if values.shape[1] == 1 else (groups, channels // groups)
+        return values.reshape(values.shape[0], *split, *values.shape[2:])
+
+    def op(a: int, b: int) -> Op:
+        return Conv(inputs=(a, b), strides=step.strides, pads_begin=step.pads_begin, pads_end=step.pads_end, dilations=step.dilations)
+
+    return Operands((x[0], groups, x[1] // groups, *x[2:]), weight, shape, bias, op)
+
+
+def _affine_operands(step: Affine, x: Shape) -> Operands:
+    shape = cells(x)
+    return Operands(shape, aligned(step.weight, len(shape)), shape, lambda values: values, lambda a, b: Hadamard(inputs=(a, b)))
+
+
+def _operands(step: Product, x: Shape) -> Operands:
+    if isinstance(step, MatMul):
+        return _matmul_operands(step, x)
+    if isinstance(step, Convolution):
+        return _convolution_operands(step, x)
+    if isinstance(step, Affine):
+        return _affine_operands(step, x)
+    raise TypeError(f"unknown product {type(step).__name__}")
+
+
+def product(context: Context, step: Product) -> Value:
+    """Accumulate, add, requantise."""
+    if isinstance(step, Affine) and step.weight.size == 1 and not step.signs:
+        return _scalar(context, step)
+    draft, name = context.draft, step.output
+    value = context.values[step.inputs[0]]
+    operands = _operands(step, value.shape)
+    q_scale = context.q_scale(step, step.function)
+    plan = product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
+    x = context.reshape(value.tensor, operands.x, f"{name}.x")
+    weight = draft.weight(f"{name}.weight", quantise(operands.weight, plan.weight), context.bits)
+    terms = [(draft.add(operands.op(x, weight), f"{name}.acc"), plan.multiplier)]
+    if step.offset is not None and step.offset.any():
+        unit = value.scale * plan.weight
+        constant = operands.bias(aligned(step.offset, len(cells(step.shape))))
+        terms.append((context.constant(constant, unit, operands.shape, f"{name}.bias"), plan.multiplier))
+    shift = plan.shift
+    if step.signs:
+        extra = max(0, context.bits - shift)
+        shift += extra
+        terms = [(tensor, coefficient << extra) for tensor, coefficient in terms]
+        for other, sign in zip(step.inputs[1:], step.signs, strict=True):
+            addend = context.values[other]
+            coefficient = sign * max(1, round_half_up(ldexp(addend.scale / q_scale, shift)))
+            terms.append((context.reshape(addend.tensor, operands.shape, f"{name}.{other}"), coefficient))
+    tensor = terms[0][0]
+    if len(terms) > 1 or terms[0][1] != 1:
+        tensor = draft.add(Combine(inputs=tuple(t for t, _ in terms), coefficients=tuple(c for _, c in terms)), f"{name}.sum")
+    result = context.rescale(step, tensor, operands.shape, Ratio(1, shift, q_scale), step.function)
+    return Value(context.reshape(result.tensor, step.shape, name), step.shape, result.scale)
+
+
+def _scalar(context: Context, step: Affine) -> Value:
+    """factor * x + offset for one factor: a new scale, a sign, and a constant at the tensor's own scale."""
+    value = context.values[step.inputs[0]]
+    factor = float(step.weight.reshape(-1)[0])
+    scale = value.scale * abs(factor)
+    sign = 1 if factor > 0 else -1 if factor < 0 else 0
+    if not sign:
+        # the output is the offset alone
+        scale = context.scale(step.statistic)
+    offset = step.offset
+    peak = 0.0 if offset is None else largest(offset)
+    limit = ldexp(1.0, context.bits - 1 + MAX_FREE_OFFSET_BITS)
+    fine = Ratio(sign, 0, scale)
+    if peak > limit * scale:
+        # x is small beside the constant: units such that the sum fits, x coarser
+        wanted = context.scale(step.statistic)
+        shift = context.bits
+        fine = Ratio(sign * round_half_up(ldexp(scale / wanted, shift)), shift, wanted)
+    tensor = _shifted(context, step, value.tensor, fine)
+    if fine.shift:
+        result = context.rescale(step, tensor, cells(step.shape), Ratio(1, fine.shift, fine.scale), None)
+        tensor, scale = result.tensor, result.scale
+    if step.function is None:
+        return Value(tensor, step.shape, scale)
+    result = context.requantise(step, tensor, scale, step.function)
+    return Value(result.tensor, step.shape, result.scale)
+
+
+def _shifted(context: Context, step: Affine, tensor: int, ratio: Ratio) -> int:
+    """multiplier * x + offset / unit, the offset a public number where it is one, else a weight."""
+    unit = ldexp(ratio.scale, -ratio.shift)
+    shape = cells(step.shape)
+    if step.offset is None or not step.offset.any():
+        if ratio.multiplier == 1:
+            return tensor
+        return context.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), step.output)
+    if step.offset.size == 1:
+        number = round_half_up(float(step.offset.reshape(-1)[0]) / unit)
+        return context.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,), offset=number), step.output)
+    constant = context.constant(aligned(step.offset, len(shape)), unit, shape, f"{step.output}.offset")
+    return context.draft.add(Combine(inputs=(tensor, constant), coefficients=(ratio.multiplier, 1)), step.output)

@@ -1,0 +1,49 @@
+"""Sums and averages of tensors, activations by themselves."""
+
+from __future__ import annotations
+
+from math import lcm, ldexp
+
+from ciro_zk.compiler.emit.context import Context, Value, cells
+from ciro_zk.compiler.quantise import Ratio, round_half_up
+from ciro_zk.compiler.steps import Activation, Average, Sum
+from ciro_zk.ops import AxisMap, Combine
+
+MAX_COMMON_COUNT = 1 << 12
+
+
+def total(context: Context, step: Sum) -> Value:
+    """round(sum_i c_i x_i / 2^s), c_i = s_i 2^s / s_q to the nearest integer: each operand is off by at most a quarter of a unit."""
+    values = [context.values[name] for name in step.inputs]
+    q_scale = context.q_scale(step, step.function)
+    shift = context.bits
+    coefficients = []
+    for value, sign in zip(values, step.signs, strict=True):
+        coefficients.append(sign * max(1, round_half_up(ldexp(value.scale / q_scale, shift))))
+    tensor = context.draft.add(Combine(inputs=tuple(v.tensor for v in values), coefficients=tuple(coefficients)), f"{step.output}.sum")
+    result = context.rescale(step, tensor, cells(step.shape), Ratio(1, shift, q_scale), step.function)
+    return Value(result.tensor, step.shape, result.scale)
+
+
+def average(context: Context, step: Average) -> Value:
+    """Windows are summed by integer matrices, one per axis; where their counts differ, row i is weighted by L / count_i, L the least common multiple."""
+    value = context.values[step.inputs[0]]
+    tensor, divisor = value.tensor, 1
+    for axis, windows, counts in step.windows:
+        common = lcm(*counts)
+        if common > MAX_COMMON_COUNT:
+            common = MAX_COMMON_COUNT * max(counts)
+        weights = [round_half_up(common / count) for count in counts]
+        width = max(len(window) for window in windows)
+        index = tuple((*window, *[0] * (width - len(window))) for window in windows)
+        weight = tuple((w,) * len(window) + (0,) * (width - len(window)) for w, window in zip(weights, windows, strict=True))
+        tensor = context.draft.add(AxisMap(inputs=(tensor,), axis=axis, index=index, weight=weight), f"{step.output}.axis{axis}")
+        divisor *= common
+    result = context.requantise(step, tensor, value.scale / divisor, step.function)
+    return Value(result.tensor, step.shape, result.scale)
+
+
+def activation(context: Context, step: Activation) -> Value:
+    value = context.values[step.inputs[0]]
+    result = context.requantise(step, value.tensor, value.scale, step.function)
+    return Value(result.tensor, step.shape, result.scale)

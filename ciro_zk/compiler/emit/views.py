@@ -1,0 +1,83 @@
+"""Views: free, but for the pieces of a concatenation that have another scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ciro_zk.compiler.emit.context import Context, Value, cells
+from ciro_zk.compiler.quantise import fixed_ratio, largest
+from ciro_zk.compiler.steps import Concat, Fixed, Reshape, Select, Transpose
+from ciro_zk.ops import Combine
+
+
+def reshape(context: Context, step: Reshape) -> Value:
+    value = context.values[step.inputs[0]]
+    return Value(context.reshape(value.tensor, step.shape, step.output), step.shape, value.scale)
+
+
+def transpose(context: Context, step: Transpose) -> Value:
+    value = context.values[step.inputs[0]]
+    return Value(context.transpose(value.tensor, step.permutation, step.output), step.shape, value.scale)
+
+
+def select(context: Context, step: Select) -> Value:
+    value = context.values[step.inputs[0]]
+    tensor = value.tensor
+    for axis, index in step.axes:
+        tensor = context.gather(tensor, axis, index, step.output)
+    return Value(tensor, step.shape, value.scale)
+
+
+def fixed(context: Context, step: Fixed) -> None:
+    """A constant waits for the step that quantises it."""
+    context.fixed[step.output] = step.value
+
+
+def fixed_output(context: Context, name: str) -> Value:
+    """A constant that is an output of the model: a view of a weight."""
+    value = context.fixed[name]
+    scale = (largest(value) or 1.0) / context.top
+    values = value.reshape(cells(value.shape))
+    tensor = context.constant(values, scale, values.shape, name)
+    return Value(context.draft.add(Combine(inputs=(tensor,), coefficients=(1,)), f"{name}.view"), value.shape, scale)
+
+
+def concat(context: Context, step: Concat) -> Value:
+    """Every piece at the common scale, put at its place by a matrix of zeros and ones, and summed."""
+    top = context.top
+    common = max(_span(context, name) for name in step.inputs) / top
+    total = step.shape[step.axis]
+    placed, start = [], 0
+    for position, name in enumerate(step.inputs):
+        length = (context.fixed[name].shape if name in context.fixed else context.values[name].shape)[step.axis]
+        piece = _piece(context, step, name, common, f"{step.output}.piece{position}")
+        index = np.full(total, -1, dtype=np.int64)
+        index[start : start + length] = np.arange(length)
+        placed.append(context.gather(piece, step.axis, [int(i) for i in index], step.output))
+        start += length
+    tensor = context.draft.add(Combine(inputs=tuple(placed), coefficients=(1,) * len(placed)), step.output)
+    return Value(tensor, step.shape, common)
+
+
+def _span(context: Context, name: str) -> float:
+    """top * the least scale at which a piece's integers, wherever they can lie, are within [-top, top]."""
+    if name in context.fixed:
+        return largest(context.fixed[name])
+    value = context.values[name]
+    low, high = context.draft.intervals[value.tensor]
+    magnitude = max(abs(int(low.min())), abs(int(high.max())))
+    return value.scale * max(magnitude, context.top)
+
+
+def _piece(context: Context, step: Concat, name: str, common: float, label: str) -> int:
+    """A piece at the common scale."""
+    if name in context.fixed:
+        values = context.fixed[name]
+        return context.constant(values, common, values.shape, label)
+    value = context.values[name]
+    if value.scale == common:
+        return value.tensor
+    low, high = context.draft.intervals[value.tensor]
+    ratio = fixed_ratio(value.scale, common, max(abs(int(low.min())), abs(int(high.max()))))
+    function, _ = context.table_function(None, common)
+    return context.draft.rescale(context.multiplied(value.tensor, ratio, label), ratio.shift, function, label)

@@ -1,0 +1,144 @@
+"""Static shapes of every tensor and constant folding, in one pass: shape plumbing vanishes, what is left computes on data.
+
+A node whose inputs are all constants is evaluated by `onnx.reference`; Shape and Size of a tensor of static shape are constants too. The others get their
+outputs' types and shapes from ONNX's own inference, which is given the constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import TypeProto, defs, helper, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
+
+from ciro_zk.compiler.load import Array, Model, check_finite
+from ciro_zk.compiler.shapes import Shape
+from ciro_zk.errors import ModelError
+
+MAX_FOLDED_CELLS = 1 << 26
+RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
+
+
+@dataclass(slots=True)
+class Static:
+    """A model with static shapes and its constants folded away."""
+
+    model: Model
+    inputs: dict[str, Shape]
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    """The nodes that compute on data, in order."""
+    constants: dict[str, Array] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    """Static shapes; a tensor that depends on an unsupported operator may have none."""
+    types: dict[str, int] = field(default_factory=dict)
+    """ONNX element types."""
+
+
+def label(node: onnx.NodeProto) -> str:
+    """How messages name a node: its name, or its output when it has none."""
+    return node.name or next((f"-> {name}" for name in node.output if name), node.op_type)
+
+
+def fold(model: Model, inputs: dict[str, Shape]) -> Static:
+    """Infer shapes and fold constants, given every input's shape."""
+    static = Static(model, inputs)
+    static.constants.update(model.constants)
+    for name, array in model.constants.items():
+        static.shapes[name] = array.shape
+        static.types[name] = helper.np_dtype_to_tensor_dtype(array.dtype)
+    for value in model.inputs:
+        static.shapes[value.name] = inputs[value.name]
+        static.types[value.name] = value.type.tensor_type.elem_type
+    for node in model.proto.graph.node:
+        _fold_node(static, node)
+    return static
+
+
+def _fold_node(static: Static, node: onnx.NodeProto) -> None:
+    if node.domain not in ("", "ai.onnx"):
+        static.nodes.append(node)
+        return
+    if _shape_query(static, node):
+        return
+    _infer(static, node)
+    names = [name for name in node.input if name]
+    subgraphs = any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute)
+    constant = all(name in static.constants for name in names) and not subgraphs
+    if not constant or node.op_type in RANDOM:
+        static.nodes.append(node)
+        return
+    if any(prod(static.shapes.get(name, ())) > MAX_FOLDED_CELLS for name in node.output):
+        raise ModelError("this constant would have more than 2^26 cells", file=static.model.file, node=label(node), remedy="export a smaller model")
+    for name, value in zip(node.output, _evaluate(static, node, names), strict=False):
+        if name:
+            array = np.asarray(value)
+            check_finite(array, static.model.file, label(node))
+            static.constants[name] = array
+            static.shapes[name] = array.shape
+            static.types[name] = helper.np_dtype_to_tensor_dtype(array.dtype)
+
+
+def _shape_query(static: Static, node: onnx.NodeProto) -> bool:
+    """Fold Shape and Size; whether it was one of them."""
+    if node.op_type not in ("Shape", "Size") or node.input[0] not in static.shapes:
+        return False
+    shape = static.shapes[node.input[0]]
+    if node.op_type == "Size":
+        value = np.array(prod(shape), dtype=np.int64)
+    else:
+        settings = {a.name: int(a.i) for a in node.attribute}
+        value = np.array(shape[settings.get("start", 0) : settings.get("end", len(shape))], dtype=np.int64)
+    name = node.output[0]
+    static.constants[name], static.shapes[name] = value, value.shape
+    static.types[name] = onnx.TensorProto.INT64
+    return True
+
+
+def _infer(static: Static, node: onnx.NodeProto) -> None:
+    """Types and shapes of a node's outputs, where ONNX can tell."""
+    types: dict[str, TypeProto] = {}
+    data: dict[str, onnx.TensorProto] = {}
+    for name in node.input:
+        if not name:
+            continue
+        if name not in static.shapes:
+            return
+        types[name] = helper.make_tensor_type_proto(static.types[name], static.shapes[name])
+        if name in static.constants and static.constants[name].size <= 1 << 12 and static.constants[name].dtype.kind in "iufb":
+            data[name] = numpy_helper.from_array(np.asarray(static.constants[name]), name)
+    opset = static.model.opset
+    try:
+        schema = defs.get_schema(node.op_type, opset, "")
+        opsets = [helper.make_opsetid("", opset)]
+        found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=opsets)
+    except defs.SchemaError:
+        return
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        remedy = "check the shapes given (calibration data, shapes=...), or export the model again"
+        raise ModelError(f"shapes do not fit: {reason}", file=static.model.file, node=label(node), remedy=remedy) from error
+    for name, kind in found.items():
+        tensor = kind.tensor_type
+        static.types[name] = tensor.elem_type
+        if tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
+            static.shapes[name] = tuple(int(d.dim_value) for d in tensor.shape.dim)
+
+
+def _evaluate(static: Static, node: onnx.NodeProto, names: list[str]) -> list[Array]:
+    """The outputs of a node whose inputs are constants."""
+    values = {name: static.constants[name] for name in names}
+    inputs = [helper.make_tensor_value_info(n, static.types[n], v.shape) for n, v in values.items()]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = helper.make_graph([node], "constant", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", static.model.opset)])
+    try:
+        with np.errstate(all="ignore"):
+            results = iter(ReferenceEvaluator(model).run(None, values))
+    except Exception as error:  # onnx.reference raises whatever its numpy code does
+        reason = " ".join(str(error).split())[:300]
+        message = f"this constant cannot be computed: {reason}"
+        raise ModelError(message, file=static.model.file, node=label(node), remedy="simplify the model (onnxsim) before compiling") from error
+    return [np.asarray(next(results)) if name else np.zeros(0) for name in node.output]

@@ -1,0 +1,216 @@
+"""Fusions on steps: fewer requantisations, each of which costs look-ups.
+
+    Affine after Affine, Convolution or MatMul      folded into the constants (BatchNorm, bias, scaling)
+    Select of zeros before Convolution              becomes its padding
+    Activation after a view or a max pool           moves before it (both commute with a monotone function)
+    Activation after a requantised step             goes into its table
+    Sum with a product                              goes into the product's accumulator (residual connections)
+
+A step is fused with its source only where nothing else uses the source and the source is no output of the model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from ciro_zk.compiler.lower.registry import Program
+from ciro_zk.compiler.steps import (
+    Activation,
+    Affine,
+    Convolution,
+    Floats,
+    MatMul,
+    MaxPool,
+    Product,
+    Requantised,
+    Reshape,
+    Select,
+    Step,
+    Sum,
+    Transpose,
+)
+
+
+def fuse(program: Program) -> None:
+    """Fuse until nothing changes; `program.steps` is replaced."""
+    rules: list[Callable[[_Steps], bool]] = [_affine, _padding, _activation, _residual]
+    current = _Steps(program.steps, {name for _, name in program.outputs})
+    while any([rule(current) for rule in rules]):
+        pass
+    program.steps = current.ordered()
+
+
+class _Steps:
+    """Steps by output name, with how often each tensor is used."""
+
+    def __init__(self, steps: Iterable[Step], outputs: set[str]) -> None:
+        self.by_name = {step.output: step for step in steps}
+        self.outputs = outputs
+
+    @property
+    def uses(self) -> Counter[str]:
+        found = Counter(self.outputs)
+        for step in self.by_name.values():
+            found.update(step.inputs)
+        return found
+
+    def ordered(self) -> list[Step]:
+        """The steps that an output needs, sources first."""
+        done: dict[str, Step] = {}
+        stack = [(name, False) for name in sorted(self.outputs, reverse=True)]
+        while stack:
+            name, ready = stack.pop()
+            if name in done or name not in self.by_name:
+                continue
+            step = self.by_name[name]
+            if ready:
+                done[name] = step
+            else:
+                stack.append((name, True))
+                stack.extend((source, False) for source in reversed(step.inputs))
+        return list(done.values())
+
+    def replace(self, old: Iterable[Step], new: Iterable[Step]) -> None:
+        for step in old:
+            del self.by_name[step.output]
+        for step in new:
+            self.by_name[step.output] = step
+
+
+def _affine(steps: _Steps) -> bool:
+    """y = weight * source + offset into the source's own constants."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        if not isinstance(step, Affine) or len(step.inputs) != 1 or step.function is not None:
+            continue
+        source = steps.by_name.get(step.inputs[0])
+        if not isinstance(source, Product) or uses[source.output] != 1 or source.function is not None or len(source.inputs) != 1:
+            continue
+        weight = _folded_weight(source, step)
+        if weight is None:
+            continue
+        offset = _added(None if source.offset is None else source.offset * step.weight, step.offset)
+        if not _finite(weight) or offset is not None and not _finite(offset):
+            continue
+        merged = replace(source, node=step.node, output=step.output, statistic=step.statistic, shape=step.shape, weight=weight, offset=offset)
+        steps.replace([source, step], [merged])
+        changed = True
+    return changed
+
+
+def _finite(values: Floats) -> bool:
+    return bool(np.isfinite(values).all())
+
+
+def _added(a: Floats | None, b: Floats | None) -> Floats | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
+
+
+def _folded_weight(source: Product, step: Affine) -> Floats | None:
+    """The source's weight times the step's, where the step's is constant along everything that the source's weight does not index."""
+    if source.shape != step.shape:
+        return None
+    factor = step.weight
+    if isinstance(source, Affine):
+        return source.weight * factor
+    rank = len(source.shape)
+    aligned = factor.reshape((1,) * (rank - factor.ndim) + factor.shape)
+    if isinstance(source, MatMul):
+        if any(d != 1 for d in aligned.shape[:-1]):
+            return None
+        return source.weight * aligned.reshape(-1)
+    if isinstance(source, Convolution):
+        if any(d != 1 for a, d in enumerate(aligned.shape) if a != 1):
+            return None
+        return source.weight * aligned.reshape(-1, *[1] * (source.weight.ndim - 1))
+    return None
+
+
+def _padding(steps: _Steps) -> bool:
+    """Zeros around the spatial axes of a convolution's input become its padding."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        source = steps.by_name.get(step.inputs[0]) if isinstance(step, Convolution) else None
+        if not isinstance(step, Convolution) or not isinstance(source, Select) or uses[source.output] != 1:
+            continue
+        begin, end = list(step.pads_begin), list(step.pads_end)
+        for axis, index in source.axes:
+            before = next((i for i, v in enumerate(index) if v >= 0), -1)
+            length = source.lengths[axis]
+            if axis < 2 or before < 0 or index[before : before + length] != tuple(range(length)) or index.count(-1) != len(index) - length:
+                break
+            begin[axis - 2] += before
+            end[axis - 2] += len(index) - before - length
+        else:
+            merged = replace(step, inputs=(source.inputs[0], *step.inputs[1:]), pads_begin=tuple(begin), pads_end=tuple(end))
+            steps.replace([source, step], [merged])
+            changed = True
+    return changed
+
+
+def _monotone_view(step: Step | None) -> bool:
+    """Whether a monotone function may move before this step."""
+    return isinstance(step, (Reshape, Transpose, MaxPool)) or isinstance(step, Select) and all(-1 not in index for _, index in step.axes)
+
+
+def _activation(steps: _Steps) -> bool:
+    """An activation goes up through views and max pools into the requantised step above them."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        if not isinstance(step, Activation):
+            continue
+        chain: list[Step] = []
+        source = steps.by_name.get(step.inputs[0])
+        while source is not None and uses[source.output] == 1 and _monotone_view(source):
+            chain.append(source)
+            source = steps.by_name.get(source.inputs[0])
+        if not isinstance(source, Requantised) or uses[source.output] != 1 or source.function is not None:
+            continue
+        merged = replace(source, function=step.function, statistic=step.statistic)
+        if chain:
+            last = replace(chain[0], output=step.output, statistic=step.statistic)
+            steps.replace([source, chain[0], step], [merged, last])
+        else:
+            merged = replace(merged, output=step.output, node=source.node)
+            steps.replace([source, step], [merged])
+        changed = True
+    return changed
+
+
+def _residual(steps: _Steps) -> bool:
+    """product + other tensors: the others join the product's accumulator."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        if not isinstance(step, Sum):
+            continue
+        for position, name in enumerate(step.inputs):
+            source = steps.by_name.get(name)
+            if not isinstance(source, (MatMul, Convolution)) or uses[name] != 1 or source.function is not None or step.inputs.count(name) != 1:
+                continue
+            sign = step.signs[position]
+            others = [(n, s) for i, (n, s) in enumerate(zip(step.inputs, step.signs, strict=True)) if i != position]
+            merged = replace(
+                source,
+                node=step.node,
+                output=step.output,
+                statistic=step.statistic,
+                function=step.function,
+                weight=sign * source.weight,
+                offset=None if source.offset is None else sign * source.offset,
+                inputs=(*source.inputs, *(n for n, _ in others)),
+                signs=(*(sign * s for s in source.signs), *(s for _, s in others)),
+            )
+            steps.replace([source, step], [merged])
+            changed = True
+            break
+    return changed

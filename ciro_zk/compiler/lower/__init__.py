@@ -1,0 +1,96 @@
+"""From ONNX nodes to steps. All nodes that cannot be lowered are collected and raised at once."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import defs
+
+from ciro_zk.compiler import steps
+from ciro_zk.compiler.fold import Static, label
+from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, pooling
+from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
+from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
+
+__all__ = ["Program", "lower", "supported_operators"]
+
+_FAMILIES = (activation, convolution, dense, elementwise, layout, pooling)
+
+QUANTISED = "scales chosen at run time are no fixed circuit: export the float model, or use static QDQ"
+HINTS = {
+    "DynamicQuantizeLinear": QUANTISED,
+    "MatMulInteger": QUANTISED,
+    "ConvInteger": QUANTISED,
+    "QuantizeLinear": "export the float model",
+    "DequantizeLinear": "export the float model",
+    "Softmax": "leave it out of the model: it does not change the order of classes",
+    "LogSoftmax": "leave it out of the model: it does not change the order of classes",
+    "ArgMax": "leave it out of the model and take the greatest output",
+    "If": "export the model with the branch fixed",
+    "Loop": "unroll it when exporting",
+    "Scan": "unroll it when exporting",
+    "InstanceNormalization": "batch normalisation is supported",
+}
+
+
+def supported_operators() -> dict[str, tuple[int, ...]]:
+    """ONNX operators that can be proven, with the schema versions accepted; operators on constants are folded whatever they are."""
+    return {op: tuple(sorted(entry.versions)) for op, entry in sorted(REGISTRY.items())}
+
+
+def _needed(static: Static) -> list[onnx.NodeProto]:
+    """The nodes that an output depends on."""
+    wanted = {value.name for value in static.model.proto.graph.output}
+    found = []
+    for node in reversed(static.nodes):
+        if wanted & set(node.output):
+            found.append(node)
+            wanted |= set(node.input)
+            for attribute in node.attribute:
+                for graph in (attribute.g, *attribute.graphs):
+                    wanted |= {name for inner in graph.node for name in inner.input}
+    return found[::-1]
+
+
+def lower(static: Static) -> Program:
+    """The steps of a folded model; `UnsupportedOperator` lists every node that has none."""
+    program = Program(dict(static.inputs))
+    aliases: dict[str, str] = {}
+    refused = []
+    for node in _needed(static):
+        opset = static.model.opsets.get("" if node.domain == "ai.onnx" else node.domain, 0)
+        try:
+            _lower_node(node, static, program, aliases)
+        except Refused as error:
+            refused.append(UnsupportedNode(label(node), node.op_type, node.domain, opset, error.reason, error.hint))
+    if refused:
+        raise UnsupportedOperator(refused, file=static.model.file)
+    for value in static.model.proto.graph.output:
+        name = aliases.get(value.name, value.name)
+        if name in static.constants:
+            array = as_floats(static.constants[name], f"output {name!r}")
+            step = steps.Fixed(node=value.name, inputs=(), output=f"{value.name}#fixed", shape=array.shape, statistic="", value=array)
+            program.steps.append(step)
+            name = step.output
+        program.outputs.append((value.name, name))
+    return program
+
+
+def _lower_node(node: onnx.NodeProto, static: Static, program: Program, aliases: dict[str, str]) -> None:
+    if node.domain not in ("", "ai.onnx"):
+        raise Refused(f"operators of the domain {node.domain!r} are not supported", "export with standard ONNX operators")
+    entry = REGISTRY.get(node.op_type)
+    try:
+        version = defs.get_schema(node.op_type, static.model.opset, "").since_version
+    except defs.SchemaError as error:
+        raise Refused("the installed onnx knows no such operator", "upgrade onnx, or use a standard operator") from error
+    if entry is None:
+        raise Refused("there is no circuit for this operator", HINTS.get(node.op_type, ""))
+    if version not in entry.versions:
+        known = ", ".join(str(v) for v in sorted(entry.versions))
+        raise Refused(f"version {version} of its schema is not known", f"versions {known} are; export with another opset")
+    if any(name and name not in static.shapes and name not in aliases for name in node.input):
+        return  # behind a node that is refused itself, or one whose output shape depends on data
+    missing = [name for name in node.output[:1] if name not in static.shapes]
+    if missing:
+        raise Refused("its output's shape depends on data", "use static shapes")
+    entry.lowering(NodeView(node, version, static, program, aliases))

@@ -1,0 +1,51 @@
+"""Conv and BatchNormalization (inference)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ciro_zk.compiler import steps
+from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
+from ciro_zk.compiler.lower.windows import settings
+
+
+@lowers("Conv", 1, 11, 22)
+def conv(view: NodeView) -> None:
+    view.require_float(0)
+    weight = view.constant(1, "the kernel")
+    offset = view.constant(2, "the bias") if view.has(2) else None
+    x = view.name(0)
+    shape = view.shape(x)
+    rank = len(shape) - 2
+    if not 1 <= rank <= 3:
+        raise Refused(f"a convolution over {rank} axes", "1 to 3 are supported")
+    groups = int(view.attribute("group", 1))
+    window = settings(view, shape[2:], weight.shape[2:])
+    if min(*window.pads_begin, *window.pads_end) < 0:
+        raise Refused("negative pads", "slice before the convolution")
+    view.emit(
+        steps.Convolution,
+        [x],
+        weight=weight,
+        offset=None if offset is None else offset.reshape(1, -1, *[1] * rank),
+        groups=groups,
+        strides=window.strides,
+        pads_begin=window.pads_begin,
+        pads_end=window.pads_end,
+        dilations=window.dilations,
+    )
+
+
+@lowers("BatchNormalization", 9, 14, 15)
+def batch_normalization(view: NodeView) -> None:
+    """y = (x - mean) / sqrt(variance + epsilon) * scale + bias, per channel."""
+    view.require_float(0)
+    if view.attribute("training_mode", 0) or sum(1 for name in view.node.output if name) > 1:
+        raise Refused("batch statistics at run time", "export the model for inference (model.eval())")
+    scale, bias, mean, variance = (view.constant(i, what) for i, what in enumerate(("scale", "bias", "the mean", "the variance"), start=1))
+    if variance.min() < 0:
+        raise Refused("a negative variance", "export the model again")
+    rank = len(view.shape(view.name(0)))
+    factor = scale / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
+    channels = (1, -1, *[1] * (rank - 2)) if rank > 1 else (-1,)
+    view.emit(steps.Affine, [view.name(0)], weight=factor.reshape(channels), offset=(bias - mean * factor).reshape(channels))

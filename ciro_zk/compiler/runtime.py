@@ -1,0 +1,84 @@
+"""The float model, run for calibration and comparison: onnxruntime on one thread, `onnx.reference` where it has no kernel (newest opsets, rare types)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+
+from ciro_zk.compiler.fold import Static
+from ciro_zk.compiler.load import Array
+from ciro_zk.errors import ModelError
+
+
+class FloatModel:
+    """A folded model with some of its tensors as outputs."""
+
+    def __init__(self, static: Static, names: Sequence[str]) -> None:
+        self.file = static.model.file
+        self.names = [name for name in names if name not in static.inputs]
+        self.inputs = [name for name in names if name in static.inputs]
+        self._model = _with_outputs(static, self.names)
+        self._session: Any = _session(self._model)
+        self._reference = None if self._session else ReferenceEvaluator(self._model)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The named tensors for one sample."""
+        results: Iterable[Any] = ()
+        if self._session is not None:
+            try:
+                results = self._session.run(self.names, dict(feeds))
+            except Exception as error:  # onnxruntime's own classes; e.g. a type that only fails at run time
+                raise self._failed(error) from error
+        elif self._reference is not None and self.names:
+            try:
+                with np.errstate(all="ignore"):
+                    results = self._reference.run(self.names, dict(feeds))
+            except Exception as error:  # onnx.reference raises whatever its numpy code does
+                raise self._failed(error) from error
+        found: dict[str, Array] = dict(zip(self.names, map(np.asarray, results), strict=True))
+        return {**found, **{name: feeds[name] for name in self.inputs}}
+
+    def _failed(self, error: Exception) -> ModelError:
+        reason = " ".join(str(error).split())[:300]
+        return ModelError(f"the float model does not run: {reason}", file=self.file, remedy="check that onnxruntime runs it on this data")
+
+
+def _with_outputs(static: Static, names: Sequence[str]) -> onnx.ModelProto:
+    """The model with static input shapes and the given tensors as outputs."""
+    model = onnx.ModelProto()
+    model.CopyFrom(static.model.proto)
+    graph = model.graph
+    for value in graph.input:
+        if value.name in static.inputs:
+            kind = value.type.tensor_type.elem_type
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind, static.inputs[value.name]))
+    del graph.output[:]
+    del graph.value_info[:]
+    for name in names:
+        graph.output.append(helper.make_tensor_value_info(name, static.types[name], None))
+    # initialisers that are inputs too could be overridden: they are constants here
+    kept = [value for value in graph.input if value.name in static.inputs]
+    del graph.input[:]
+    graph.input.extend(kept)
+    return model
+
+
+def _session(model: onnx.ModelProto) -> Any:
+    """A deterministic onnxruntime session, or None where onnxruntime cannot load the model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception:  # no kernel, unknown opset: its exception classes share no base
+        return None

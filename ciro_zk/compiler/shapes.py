@@ -1,0 +1,119 @@
+"""Fixing the inputs' shapes: a symbolic axis 0 becomes 1, other symbolic axes come from `shapes`, else from the calibration, else it is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+import onnx
+
+from ciro_zk.compiler.load import Array, Model
+from ciro_zk.errors import InputError, ModelError
+
+MAX_RANK = 8
+MAX_INPUT_CELLS = 1 << 28
+Shape = tuple[int, ...]
+Shapes = Mapping[str, Sequence[int] | int]
+
+
+def _dims(value: onnx.ValueInfoProto) -> list[int | str | None] | None:
+    """Axes of an input: a length, a symbol, None where it says nothing; None altogether where the rank is unknown."""
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in kind.shape.dim]
+
+
+def fix_shapes(model: Model, shapes: Shapes | None, samples: Mapping[str, Array] | None) -> dict[str, Shape]:
+    """The static shape of every input.
+
+    Parameters
+    ----------
+    shapes : mapping, optional
+        Full shapes by input name, or lengths by symbol ("seq": 128).
+    samples : mapping, optional
+        Calibration arrays by input name; their axes but the first fix what is left.
+    """
+    given = dict(shapes or {})
+    known: set[str] = set()
+    fixed: dict[str, Shape] = {}
+    symbols: dict[str, int] = {}
+    for value in model.inputs:
+        dims = _dims(value)
+        symbolic = {d for d in dims or () if isinstance(d, str)}
+        known |= {value.name, *symbolic}
+        fixed[value.name] = _fix_one(model, value.name, dims, given, samples, symbols)
+    unknown = sorted(set(given) - known)
+    if unknown:
+        choices = ", ".join(sorted(known)) or "none"
+        raise InputError("no input or symbolic axis has this name", field=f"shapes[{unknown[0]!r}]", remedy=f"use one of: {choices}")
+    return fixed
+
+
+def _fix_one(
+    model: Model,
+    name: str,
+    dims: list[int | str | None] | None,
+    given: Mapping[str, Sequence[int] | int],
+    samples: Mapping[str, Array] | None,
+    symbols: dict[str, int],
+) -> Shape:
+    sample = None if samples is None else samples.get(name)
+    whole = given.get(name)
+    field = f"shapes[{name!r}]"
+    if isinstance(whole, (int, np.integer)):
+        raise InputError("an input's shape is a sequence of lengths", field=field, value=whole)
+    if dims is None:
+        if whole is None and sample is None:
+            raise ModelError("this input has no shape at all", file=model.file, node=name, remedy=f"pass shapes={{{name!r}: (...)}}")
+        dims = [None] * (len(whole) if whole is not None else np.ndim(sample))  # type: ignore[arg-type]
+    if whole is not None and len(whole) != len(dims):
+        raise InputError(f"the model's input has {len(dims)} axes", field=field, value=tuple(whole))
+    lengths = []
+    for axis, d in enumerate(dims):
+        length = _axis(model, name, axis, d, whole, given, sample, len(dims), symbols)
+        if isinstance(d, str) and symbols.setdefault(d, length) != length:
+            raise InputError(f"axis {d!r} would be both {symbols[d]} and {length}", field=name, remedy="give the inputs shapes that agree")
+        if length < 1:
+            raise ModelError(f"axis {axis} has {length} cells", file=model.file, node=name, remedy="give every axis at least one cell")
+        lengths.append(length)
+    if len(lengths) > MAX_RANK or prod(lengths) > MAX_INPUT_CELLS:
+        raise ModelError(f"shape {tuple(lengths)} is too large: at most {MAX_RANK} axes and 2^28 cells", file=model.file, node=name)
+    return tuple(lengths)
+
+
+def _axis(
+    model: Model,
+    name: str,
+    axis: int,
+    d: int | str | None,
+    whole: Sequence[int] | None,
+    given: Mapping[str, Sequence[int] | int],
+    sample: Array | None,
+    rank: int,
+    symbols: Mapping[str, int],
+) -> int:
+    """The length of one axis."""
+    wanted = None if whole is None else int(whole[axis])
+    if isinstance(d, int):
+        if wanted is not None and wanted != d:
+            raise InputError(f"axis {axis} of the model's input is {d}", field=f"shapes[{name!r}]", value=tuple(whole or ()))
+        return d
+    if wanted is not None:
+        return wanted
+    if isinstance(d, str):
+        length = given.get(d)
+        if length is not None:
+            if not isinstance(length, (int, np.integer)):
+                raise InputError("a symbolic axis takes one length", field=f"shapes[{d!r}]", value=length)
+            return int(length)
+        if d in symbols:
+            return symbols[d]
+    if axis == 0:
+        return 1
+    if sample is not None and sample.ndim == rank:
+        return int(sample.shape[axis])
+    label = f"{d!r} (axis {axis})" if d else f"axis {axis}"
+    remedy = f"pass shapes={{{name!r}: (...)}} or calibration data, which fixes it"
+    raise ModelError(f"the length of {label} is dynamic and nothing fixes it", file=model.file, node=name, remedy=remedy)

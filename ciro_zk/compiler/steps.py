@@ -1,0 +1,154 @@
+"""The float model between ONNX and the circuit: a list of steps over named tensors, each of a kind that the circuit can do.
+
+    view        Reshape, Transpose, Select (slice, pad, broadcast: per axis a list of source indices, -1 for zero), Concat
+    product     MatMul, Convolution, Affine (scale * x + offset, both constant)
+    sum         Sum of tensors with signs, Average over windows
+    other       MaxPool, Activation, Fixed (a constant that is concatenated or put out)
+
+Steps are immutable; fusions make new ones. Products, sums and averages end in a requantisation, which can take an activation along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Shape = tuple[int, ...]
+Windows = tuple[tuple[int, ...], ...]
+"""For each output position of an axis the input positions of its window, real cells only, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """clamp(x, low, high); an absent bound is None. Relu is Clip(0, None)."""
+
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaky:
+    """x where x >= 0, slope * x below, with 0 <= slope <= 1."""
+
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A smooth function by name ("sigmoid", "tanh"); `statistic` names the tensor of its arguments."""
+
+    name: str
+    statistic: str
+
+
+Function = Clip | Leaky | Curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """One computation. Fields common to all kinds."""
+
+    node: str
+    """The ONNX node, for messages."""
+    inputs: tuple[str, ...]
+    output: str
+    shape: Shape
+    statistic: str
+    """The ONNX tensor whose calibrated range is the output's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reshape(Step):
+    """The same cells in C order under `shape`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Transpose(Step):
+    permutation: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Select(Step):
+    """Per axis, in order, the source index of every output position; -1 leaves a zero."""
+
+    axes: tuple[tuple[int, tuple[int, ...]], ...]
+    lengths: Shape
+    """The source's shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Concat(Step):
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MaxPool(Step):
+    """The greatest cell of each window, a product of one list of windows per axis."""
+
+    windows: tuple[tuple[int, Windows], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Activation(Step):
+    function: Function
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fixed(Step):
+    """A constant as a tensor of its own."""
+
+    value: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Requantised(Step):
+    """A step whose result is rescaled, and can take an activation along."""
+
+    function: Function | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Product(Requantised):
+    """inputs[0] times a constant, plus a constant that broadcasts to `shape`, plus the other inputs with their signs."""
+
+    weight: Floats
+    offset: Floats | None = None
+    signs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MatMul(Product):
+    """x (..., s, k) by weight (..., k, o); leading axes are equal, or the weight has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Convolution(Product):
+    """x (n, c, *spatial) with weight (o, c / groups, *kernel)."""
+
+    groups: int
+    strides: tuple[int, ...]
+    pads_begin: tuple[int, ...]
+    pads_end: tuple[int, ...]
+    dilations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Affine(Product):
+    """weight * x + offset, cell by cell; the weight broadcasts to `shape`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sum(Requantised):
+    """sum of sign * input over inputs of one shape."""
+
+    signs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Average(Requantised):
+    """The sum over each window divided by `counts` of its position, a product of one list of windows and counts per axis."""
+
+    windows: tuple[tuple[int, Windows, tuple[int, ...]], ...]
