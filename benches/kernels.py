@@ -41,6 +41,7 @@ def measure(kernels: implementations.Kernels, log_n: int) -> list[tuple[str, flo
     stack = words(4, 2, n)
     matrix = words(64, n // 64)
     high, low = words(2, 64), words(2, n // 128)
+    wide = words(2, n // 64)
     rows = []
 
     def add(name: str, count: float, unit: str, call: Callable[[], object]) -> None:
@@ -59,7 +60,7 @@ def measure(kernels: implementations.Kernels, log_n: int) -> list[tuple[str, flo
     add("fold_base (folds)", n / 2, "G/s", lambda: kernels.fold_base(a, r))
     add("inner_product", n, "G/s", lambda: kernels.inner_product(x, y))
     add("inner_product_base", n, "G/s", lambda: kernels.inner_product_base(x, a))
-    add("outer", n, "G/s", lambda: kernels.outer(high, words(2, n // 64)))
+    add("outer", n, "G/s", lambda: kernels.outer(high, wide))
     add("contract_rows, 64 rows (cells)", n, "G/s", lambda: kernels.contract_rows(high, matrix))
     add("contract_columns, 64 rows (cells)", n, "G/s", lambda: kernels.contract_columns(matrix, x[:, : n // 64]))
     for degree in (1, 2, 3):

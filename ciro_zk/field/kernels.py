@@ -113,8 +113,38 @@ def _mul_2_48(b: Any, x: Any) -> Any:
     return _reduce(b, b.shl(x, _constant(48, x)), b.lshr(x, _constant(16, x)))
 
 
+def _multiply_add(b: Any, s0: Any, s1: Any, s2: Any, s3: Any, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
+    """The columns s plus x y, without a reduction."""
+    epsilon, shift = _constant(2**32 - 1, x), _constant(32, x)
+    x0, x1, y0, y1 = b.and_(x, epsilon), b.lshr(x, shift), b.and_(y, epsilon), b.lshr(y, shift)
+    low, left, right, high = b.mul(x0, y0), b.mul(x0, y1), b.mul(x1, y0), b.mul(x1, y1)
+    s1 = b.add(s1, b.add(b.lshr(low, shift), b.add(b.and_(left, epsilon), b.and_(right, epsilon))))
+    s2 = b.add(s2, b.add(b.and_(high, epsilon), b.add(b.lshr(left, shift), b.lshr(right, shift))))
+    return b.add(s0, b.and_(low, epsilon)), s1, s2, b.add(s3, b.lshr(high, shift))
+
+
+def _dot(b: Any, *factors: Any) -> Any:
+    """x0 y0 + x1 y1 + ... for a few pairs of factors, reduced once: with columns below 2^40, 2^64 = ε, 2^96 = -1 as in `_reduce`."""
+    epsilon, shift = _constant(2**32 - 1, factors[0]), _constant(32, factors[0])
+    zero = _constant(0, factors[0])
+    columns = (zero, zero, zero, zero)
+    for x, y in zip(factors[::2], factors[1::2], strict=True):
+        columns = _multiply_add(b, *columns, x, y)
+    s0, s1, s2, s3 = columns
+    s2 = b.add(s2, b.lshr(s1, shift))
+    s3 = b.add(s3, b.lshr(s2, shift))
+    low = b.add(b.shl(s1, shift), s0)
+    low = b.add(low, _if(b, b.icmp_unsigned("<", low, s0), 2**32 - 1, low))
+    low = b.sub(b.sub(low, s3), _if(b, b.icmp_unsigned("<", low, s3), 2**32 - 1, low))
+    return _add_carry(b, low, b.mul(b.and_(s2, epsilon), epsilon))
+
+
 def _ext_mul(b: Any, x0: Any, x1: Any, y0: Any, y1: Any) -> tuple[Any, Any]:
-    return _add(b, _mul(b, x0, y0), _mul_7(b, _mul(b, x1, y1))), _add(b, _mul(b, x0, y1), _mul(b, x1, y0))
+    return _dot(b, x0, y0, _mul_7(b, x1), y1), _dot(b, x0, y1, x1, y0)
+
+
+def _ext_mul_mul(b: Any, w0: Any, w1: Any, x0: Any, x1: Any, y0: Any, y1: Any, z0: Any, z1: Any) -> tuple[Any, Any]:
+    return _dot(b, w0, x0, _mul_7(b, w1), x1, y0, z0, _mul_7(b, y1), z1), _dot(b, w0, x1, w1, x0, y0, z1, y1, z0)
 
 
 def _scalar(emit: Callable[..., Any], arity: int, results: int = 1) -> Any:
@@ -128,11 +158,20 @@ def _scalar(emit: Callable[..., Any], arity: int, results: int = 1) -> Any:
     def typed(given: tuple[Any, ...]) -> Any:
         return (result(*given), codegen) if given == (uint64,) * arity else None
 
-    if arity == 1:
-        return intrinsic(lambda _, a: typed((a,)))
-    if arity == 2:
-        return intrinsic(lambda _, a, b: typed((a, b)))
-    return intrinsic(lambda _, a, b, c, d: typed((a, b, c, d)))
+    def two(_: Any, a: Any, b: Any) -> Any:
+        return typed((a, b))
+
+    def four(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+        return typed((a, b, c, d))
+
+    def six(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:
+        return typed((a, b, c, d, e, f))
+
+    def eight(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+        return typed((a, b, c, d, e, f, g, h))
+
+    typings: dict[int, Callable[..., Any]] = {1: lambda _, a: typed((a,)), 2: two, 4: four, 6: six, 8: eight}
+    return instruction(typings[arity])
 
 
 add = _scalar(_add, 2)
@@ -140,7 +179,10 @@ sub = _scalar(_sub, 2)
 mul = _scalar(_mul, 2)
 mul_7 = _scalar(_mul_7, 1)
 reduce = _scalar(_reduce, 2)
+dot = _scalar(_dot, 4)
 ext_mul = _scalar(_ext_mul, 4, 2)
+ext_mul_mul = _scalar(_ext_mul_mul, 8, 2)
+"""w x + y z in the extension field."""
 
 
 def _limbs(b: Any, low: Any, high: Any) -> Any:
@@ -150,8 +192,18 @@ def _limbs(b: Any, low: Any, high: Any) -> Any:
     return _reduce(b, total, b.add(b.lshr(high, shift), b.zext(b.icmp_unsigned("<", total, shifted), _I64)))
 
 
+def _columns(b: Any, s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
+    s0, s1, s2, s3 = (_canonical(b, s) for s in (s0, s1, s2, s3))
+    upper = _add(b, _mul(b, s1, _constant(2**32, s1)), _mul(b, s2, _constant(2**32 - 1, s2)))
+    return _add(b, s0, _sub(b, upper, s3))
+
+
 from_limb_sums = _scalar(_limbs, 2)
 """low + 2^32 high mod p: a sum of field elements from the sums of their 32-bit halves."""
+multiply_add = _scalar(_multiply_add, 6, 4)
+"""(s0, s1, s2, s3) plus the product of the last two, unreduced: columns of weight 1, 2^32, 2^64, 2^96, for less than 2^29 products."""
+from_columns = _scalar(_columns, 4)
+"""s0 + 2^32 s1 + 2^64 s2 + 2^96 s3 mod p."""
 
 
 # --- elementwise --------------------------------------------------------------------------------------------------------------------------

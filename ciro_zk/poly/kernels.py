@@ -19,15 +19,19 @@ from ciro_zk.field.kernels import (
     STACK_OUT,
     WORD,
     add,
+    dot,
     ext_mul,
+    ext_mul_mul,
+    from_columns,
     from_limb_sums,
     kernel,
     mul,
     mul_7,
+    multiply_add,
     sub,
 )
 
-BLOCK = 256
+BLOCK = 1024
 
 
 @kernel(MATRIX_IN, MATRIX_OUT)
@@ -63,8 +67,8 @@ def fold_stack(stack, r0, r1, out, start, stop):  # type: ignore[no-untyped-def]
         for i in range(stop - start):
             a0, a1 = low0[i], low1[i]
             d0, d1 = sub(high0[i], a0), sub(high1[i], a1)
-            out0[i] = add(a0, add(mul(d0, r0), mul(d1, s1)))
-            out1[i] = add(a1, add(mul(d0, r1), mul(d1, r0)))
+            out0[i] = add(a0, dot(d0, r0, d1, s1))
+            out1[i] = add(a1, dot(d0, r1, d1, r0))
 
 
 @kernel(BASE_IN, WORD, WORD, MATRIX_OUT, INT, INT)
@@ -79,34 +83,33 @@ def fold_base(values, r0, r1, out, start, stop):  # type: ignore[no-untyped-def]
         out1[i] = mul(d, r1)
 
 
+@kernel(BASE_IN, BASE_IN, BASE_IN, BASE_IN)
+def product_sum(a0, a1, b0, b1):  # type: ignore[no-untyped-def]
+    """The sum of a b, (c0, c1), for extension elements given by their coordinates: three sums of products, reduced at the end."""
+    r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = np.uint64(0)
+    for i in range(a0.shape[0]):
+        r0, r1, r2, r3 = multiply_add(r0, r1, r2, r3, a0[i], b0[i])
+        s0, s1, s2, s3 = multiply_add(s0, s1, s2, s3, a1[i], b1[i])
+        t0, t1, t2, t3 = multiply_add(t0, t1, t2, t3, a0[i], b1[i])
+        t0, t1, t2, t3 = multiply_add(t0, t1, t2, t3, a1[i], b0[i])
+    return add(from_columns(r0, r1, r2, r3), mul_7(from_columns(s0, s1, s2, s3))), from_columns(t0, t1, t2, t3)
+
+
 @kernel(MATRIX_IN, MATRIX_IN, INT, INT)
 def inner_product(a, b, start, stop):  # type: ignore[no-untyped-def]
     """The sum over start <= i < stop of a[:, i] b[:, i], (c0, c1)."""
-    mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
-    a0, a1, b0, b1 = a[0, start:stop], a[1, start:stop], b[0, start:stop], b[1, start:stop]
-    l0 = h0 = l1 = h1 = np.uint64(0)
-    for i in range(stop - start):
-        c0, c1 = ext_mul(a0[i], a1[i], b0[i], b1[i])
-        l0 += c0 & mask
-        h0 += c0 >> shift
-        l1 += c1 & mask
-        h1 += c1 >> shift
-    return from_limb_sums(l0, h0), from_limb_sums(l1, h1)
+    return product_sum(a[0, start:stop], a[1, start:stop], b[0, start:stop], b[1, start:stop])
 
 
 @kernel(MATRIX_IN, BASE_IN, INT, INT)
 def inner_product_base(a, b, start, stop):  # type: ignore[no-untyped-def]
     """The sum over start <= i < stop of a[:, i] b[i], (c0, c1)."""
-    mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     a0, a1, y = a[0, start:stop], a[1, start:stop], b[start:stop]
-    l0 = h0 = l1 = h1 = np.uint64(0)
+    s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = np.uint64(0)
     for i in range(stop - start):
-        c0, c1 = mul(a0[i], y[i]), mul(a1[i], y[i])
-        l0 += c0 & mask
-        h0 += c0 >> shift
-        l1 += c1 & mask
-        h1 += c1 >> shift
-    return from_limb_sums(l0, h0), from_limb_sums(l1, h1)
+        s0, s1, s2, s3 = multiply_add(s0, s1, s2, s3, a0[i], y[i])
+        t0, t1, t2, t3 = multiply_add(t0, t1, t2, t3, a1[i], y[i])
+    return from_columns(s0, s1, s2, s3), from_columns(t0, t1, t2, t3)
 
 
 @kernel(MATRIX_IN, MATRIX_IN, MATRIX_OUT, INT, INT)
@@ -134,25 +137,44 @@ def scatter_add(target, index, values):  # type: ignore[no-untyped-def]
 
 @kernel(MATRIX_IN, MATRIX_IN, MATRIX_OUT, INT, INT, INT, INT)
 def contract_rows(weights, matrix, out, row_start, row_stop, start, stop):  # type: ignore[no-untyped-def]
-    """out[:, c] = the sum over the given rows of weights[:, r] matrix[r, c], start <= c < stop, by blocks of columns."""
-    mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
-    sums = np.empty((4, BLOCK), np.uint64)
-    l0, h0, l1, h1 = sums[0], sums[1], sums[2], sums[3]
+    """out[:, c] = the sum over the given rows of weights[:, r] matrix[r, c], start <= c < stop: blocks of columns, four rows at a time."""
+    sums = np.empty((2, 4, BLOCK), np.uint64)
     for first in range(start, stop, BLOCK):
         width = min(BLOCK, stop - first)
-        sums[:, :] = np.uint64(0)
-        for r in range(row_start, row_stop):
-            w0, w1 = weights[0, r], weights[1, r]
-            row = matrix[r, first : first + width]
-            for j in range(width):
-                c0, c1 = mul(row[j], w0), mul(row[j], w1)
-                l0[j] += c0 & mask
-                h0[j] += c0 >> shift
-                l1[j] += c1 & mask
-                h1[j] += c1 >> shift
-        for j in range(width):
-            out[0, first + j] = from_limb_sums(l0[j], h0[j])
-            out[1, first + j] = from_limb_sums(l1[j], h1[j])
+        sums[:, :, :] = np.uint64(0)
+        for r in range(row_start, row_stop - 3, 4):
+            a, b, c, d = (
+                matrix[r, first : first + width],
+                matrix[r + 1, first : first + width],
+                matrix[r + 2, first : first + width],
+                matrix[r + 3, first : first + width],
+            )
+            for k in range(2):
+                v, w, x, y = weights[k, r], weights[k, r + 1], weights[k, r + 2], weights[k, r + 3]
+                c0, c1, c2, c3 = sums[k, 0, :width], sums[k, 1, :width], sums[k, 2, :width], sums[k, 3, :width]
+                for i in range(width):
+                    s0, s1, s2, s3 = multiply_add(c0[i], c1[i], c2[i], c3[i], a[i], v)
+                    s0, s1, s2, s3 = multiply_add(s0, s1, s2, s3, b[i], w)
+                    s0, s1, s2, s3 = multiply_add(s0, s1, s2, s3, c[i], x)
+                    s0, s1, s2, s3 = multiply_add(s0, s1, s2, s3, d[i], y)
+                    c0[i] = s0
+                    c1[i] = s1
+                    c2[i] = s2
+                    c3[i] = s3
+        for r in range(row_stop - (row_stop - row_start) % 4, row_stop):
+            a = matrix[r, first : first + width]
+            for k in range(2):
+                v = weights[k, r]
+                c0, c1, c2, c3 = sums[k, 0, :width], sums[k, 1, :width], sums[k, 2, :width], sums[k, 3, :width]
+                for i in range(width):
+                    s0, s1, s2, s3 = multiply_add(c0[i], c1[i], c2[i], c3[i], a[i], v)
+                    c0[i] = s0
+                    c1[i] = s1
+                    c2[i] = s2
+                    c3[i] = s3
+        for k in range(2):
+            for i in range(width):
+                out[k, first + i] = from_columns(sums[k, 0, i], sums[k, 1, i], sums[k, 2, i], sums[k, 3, i])
 
 
 @kernel(MATRIX_IN, MATRIX_IN, MATRIX_OUT, INT, INT)
@@ -163,54 +185,63 @@ def contract_columns(matrix, weights, out, start, stop):  # type: ignore[no-unty
         out[0, r], out[1, r] = inner_product_base(weights, matrix[r], 0, columns)
 
 
+@kernel(STACK_IN, INT, INT, MATRIX_OUT)
+def block_sum(tables, first, width, product):  # type: ignore[no-untyped-def]
+    """The sum over first <= x < first + width of the product of the tables (d, 2, n); `product` (2, BLOCK) is scratch."""
+    last, stop = tables.shape[0] - 1, first + width
+    right0, right1 = tables[last, 0, first:stop], tables[last, 1, first:stop]
+    p0, p1 = product[0, :width], product[1, :width]
+    if last == 0:
+        p0[:] = np.uint64(1)
+        p1[:] = np.uint64(0)
+        return product_sum(p0, p1, right0, right1)
+    if last == 1:
+        return product_sum(tables[0, 0, first:stop], tables[0, 1, first:stop], right0, right1)
+    a0, a1, b0, b1 = tables[0, 0, first:stop], tables[0, 1, first:stop], tables[1, 0, first:stop], tables[1, 1, first:stop]
+    for i in range(width):
+        c0, c1 = ext_mul(a0[i], a1[i], b0[i], b1[i])
+        p0[i] = c0
+        p1[i] = c1
+    for j in range(2, last):
+        b0, b1 = tables[j, 0, first:stop], tables[j, 1, first:stop]
+        for i in range(width):
+            c0, c1 = ext_mul(p0[i], p1[i], b0[i], b1[i])
+            p0[i] = c0
+            p1[i] = c1
+    return product_sum(p0, p1, right0, right1)
+
+
 @kernel(STACK_IN, MATRIX_OUT, INT, INT)
 def product_round(factors, out, start, stop):  # type: ignore[no-untyped-def]
-    """out[:, t] = the sum over start <= x < stop of prod_j f_j(t, x), t = 0, ..., degree, by blocks that stay in the first-level cache."""
-    mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    """out[:, t] = the sum over start <= x < stop of prod_j f_j(t, x), t = 0, ..., degree, by blocks that stay in the first-level cache.
+
+    At t = 0 and 1 the tables are read as they are; from t = 2 on, block by block, f_j(t) = f_j(t - 1) + (hi - lo).
+    """
     degree = factors.shape[0]
     half = factors.shape[2] // 2
-    sums = np.zeros((degree + 1, 4), np.uint64)
     current = np.empty((degree, 2, BLOCK), np.uint64)
     slope = np.empty((degree, 2, BLOCK), np.uint64)
     product = np.empty((2, BLOCK), np.uint64)
-    p0, p1 = product[0], product[1]
+    out[:, :] = np.uint64(0)
     for first in range(start, stop, BLOCK):
         width = min(BLOCK, stop - first)
-        for j in range(degree):
-            for c in range(2):
-                low, high = factors[j, c, first : first + width], factors[j, c, half + first : half + first + width]
-                value, rise = current[j, c], slope[j, c]
-                for i in range(width):
-                    value[i] = low[i]
-                    rise[i] = sub(high[i], low[i])
         for t in range(degree + 1):
-            if t > 0:
-                for j in range(degree):
-                    for c in range(2):
-                        value, rise = current[j, c], slope[j, c]
+            for j in range(degree):
+                for c in range(2):
+                    value, rise = current[j, c, :width], slope[j, c, :width]
+                    if t == 2:
+                        low, high = factors[j, c, first : first + width], factors[j, c, half + first : half + first + width]
+                        for i in range(width):
+                            rise[i] = sub(high[i], low[i])
+                            value[i] = add(high[i], rise[i])
+                    elif t > 2:
                         for i in range(width):
                             value[i] = add(value[i], rise[i])
-            p0[:width] = current[0, 0, :width]
-            p1[:width] = current[0, 1, :width]
-            for j in range(1, degree):
-                f0, f1 = current[j, 0], current[j, 1]
-                for i in range(width):
-                    c0, c1 = ext_mul(p0[i], p1[i], f0[i], f1[i])
-                    p0[i] = c0
-                    p1[i] = c1
-            l0 = h0 = l1 = h1 = np.uint64(0)
-            for i in range(width):
-                l0 += p0[i] & mask
-                h0 += p0[i] >> shift
-                l1 += p1[i] & mask
-                h1 += p1[i] >> shift
-            sums[t, 0] += l0
-            sums[t, 1] += h0
-            sums[t, 2] += l1
-            sums[t, 3] += h1
-    for t in range(degree + 1):
-        out[0, t] = from_limb_sums(sums[t, 0], sums[t, 1])
-        out[1, t] = from_limb_sums(sums[t, 2], sums[t, 3])
+            if t < 2:
+                c0, c1 = block_sum(factors, first + t * half, width, product)
+            else:
+                c0, c1 = block_sum(current, 0, width, product)
+            out[0, t], out[1, t] = add(out[0, t], c0), add(out[1, t], c1)
 
 
 @kernel(MATRIX_IN, MATRIX_IN, MATRIX_OUT, MATRIX_OUT, INT, INT)
@@ -222,11 +253,10 @@ def fraction_layer(num, den, num_out, den_out, start, stop):  # type: ignore[no-
     dl0, dl1, dh0, dh1 = den[0, start:stop], den[1, start:stop], den[0, first:last], den[1, first:last]
     num0, num1, den0, den1 = num_out[0, start:stop], num_out[1, start:stop], den_out[0, start:stop], den_out[1, start:stop]
     for i in range(stop - start):
-        a0, a1 = ext_mul(nl0[i], nl1[i], dh0[i], dh1[i])
-        b0, b1 = ext_mul(nh0[i], nh1[i], dl0[i], dl1[i])
+        a0, a1 = ext_mul_mul(nl0[i], nl1[i], dh0[i], dh1[i], nh0[i], nh1[i], dl0[i], dl1[i])
         c0, c1 = ext_mul(dl0[i], dl1[i], dh0[i], dh1[i])
-        num0[i] = add(a0, b0)
-        num1[i] = add(a1, b1)
+        num0[i] = a0
+        num1[i] = a1
         den0[i] = c0
         den1[i] = c1
 
@@ -253,9 +283,8 @@ def fraction_round(stack, eq_high, eq_low, s0, s1, out, start, stop):  # type: i
         for i in range(m):
             a0, a1, b0, b1, c0, c1, d0, d1 = nl0[i], nl1[i], nh0[i], nh1[i], dl0[i], dl1[i], dh0[i], dh1[i]
             t0, t1 = ext_mul(d0, d1, s0, s1)
-            t0, t1 = ext_mul(add(b0, t0), add(b1, t1), c0, c1)
-            u0, u1 = ext_mul(a0, a1, d0, d1)
-            t0, t1 = ext_mul(add(t0, u0), add(t1, u1), w0[i], w1[i])
+            t0, t1 = ext_mul_mul(add(b0, t0), add(b1, t1), c0, c1, a0, a1, d0, d1)
+            t0, t1 = ext_mul(t0, t1, w0[i], w1[i])
             l00 += t0 & mask
             h00 += t0 >> shift
             l01 += t1 & mask
@@ -263,9 +292,8 @@ def fraction_round(stack, eq_high, eq_low, s0, s1, out, start, stop):  # type: i
             a0, a1, b0, b1 = sub(NL0[i], a0), sub(NL1[i], a1), sub(NH0[i], b0), sub(NH1[i], b1)
             c0, c1, d0, d1 = sub(DL0[i], c0), sub(DL1[i], c1), sub(DH0[i], d0), sub(DH1[i], d1)
             t0, t1 = ext_mul(d0, d1, s0, s1)
-            t0, t1 = ext_mul(add(b0, t0), add(b1, t1), c0, c1)
-            u0, u1 = ext_mul(a0, a1, d0, d1)
-            t0, t1 = ext_mul(add(t0, u0), add(t1, u1), w0[i], w1[i])
+            t0, t1 = ext_mul_mul(add(b0, t0), add(b1, t1), c0, c1, a0, a1, d0, d1)
+            t0, t1 = ext_mul(t0, t1, w0[i], w1[i])
             l10 += t0 & mask
             h10 += t0 >> shift
             l11 += t1 & mask

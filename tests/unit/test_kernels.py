@@ -272,11 +272,27 @@ def test_large_arrays_on_threads() -> None:
     same(compiled, "hash_columns", words(3, 1 << 14))
 
 
+def test_sums_of_the_largest_products(compiled: Kernels) -> None:
+    a = np.full((2, 1 << 12), P - 1, dtype=np.uint64)
+    same(compiled, "inner_product", a, a)
+    same(compiled, "inner_product_base", a, a[0])
+    same(compiled, "ext_mul", a, a)
+    same(compiled, "fraction_layer", a, a)
+    same(compiled, "product_round", np.stack([a, a, a]))
+    same(compiled, "contract_rows", a[:, :64], a.reshape(64, -1))
+
+
 # --- types --------------------------------------------------------------------------------------------------------------------------------
 
 
 def caller(f: Any, arity: int) -> Any:
-    return {1: lambda a: f(a), 2: lambda a, b: f(a, b), 4: lambda a, b, c, d: f(a, b, c, d)}[arity]
+    return {
+        1: lambda a: f(a),
+        2: lambda a, b: f(a, b),
+        4: lambda a, b, c, d: f(a, b, c, d),
+        6: lambda a, b, c, d, e, g: f(a, b, c, d, e, g),
+        8: lambda a, b, c, d, e, g, h, i: f(a, b, c, d, e, g, h, i),
+    }[arity]
 
 
 def test_scalar_functions_are_uint64_and_nothing_else() -> None:
@@ -294,7 +310,11 @@ def test_scalar_functions_are_uint64_and_nothing_else() -> None:
         (field.mul_7, 1, uint64),
         (field.reduce, 2, uint64),
         (field.from_limb_sums, 2, uint64),
+        (field.dot, 4, uint64),
+        (field.from_columns, 4, uint64),
         (field.ext_mul, 4, pair),
+        (field.ext_mul_mul, 8, pair),
+        (field.multiply_add, 6, types.UniTuple(uint64, 4)),
     ):
         call = njit(caller(function, arity))
         call.compile((uint64,) * arity)
@@ -309,11 +329,11 @@ def test_kernels_that_return_sums_return_uint64() -> None:
 
     from ciro_zk.field.kernels import REGISTRY
 
-    returned = {d.__name__: d.nopython_signatures[0].return_type for d, _ in REGISTRY}
     pair = types.UniTuple(uint64, 2)
-    scalars = {name: kind for name, kind in returned.items() if kind != types.none}
-    assert scalars == {"inner_product": pair, "inner_product_base": pair, "grind": uint64}
-    assert all(len(d.nopython_signatures) == 1 for d, _ in REGISTRY)
+    returned = {d.__name__: {s.return_type for s in d.nopython_signatures} for d, _ in REGISTRY}
+    scalars = {name: kinds for name, kinds in returned.items() if kinds != {types.none}}
+    sums = ("product_sum", "inner_product", "inner_product_base", "block_sum")
+    assert scalars == {"grind": {uint64}, **{name: {pair} for name in sums}}
 
 
 def test_unknown_types_are_refused_not_compiled() -> None:
