@@ -10,6 +10,7 @@ import typer
 from ciro_zk.cli.options import Json, parse_ranges, parse_shapes
 from ciro_zk.cli.report import Stopwatch, bytes_text, rounded, seconds_text
 from ciro_zk.cli.session import Session, session
+from ciro_zk.cli.summary import accuracy_rows, fact_text, max_abs_error, program_facts
 from ciro_zk.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def compile_command(
         typer.Option("--input-range", metavar="[NAME=]lo,hi", help="Range that inputs may have."),
     ] = None,
     shape: Annotated[
-        list[str] | None, typer.Option("--shape", metavar="NAME=1,3,..", help="Shape of an input whose axes are dynamic.")
+        list[str] | None, typer.Option("--shape", metavar="NAME=1,3,..", help="Shape of an input with dynamic axes, or AXIS=length.")
     ] = None,
     bits: Annotated[int, typer.Option("--bits", min=6, max=16, help="Width of quantised weights and activations.")] = 12,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and report accuracy, bounds and cost; write nothing.")] = False,
@@ -38,17 +39,17 @@ def compile_command(
         if output is None and not dry_run:
             raise InputError("no folder to write to", field="--output", remedy="give -o DIR, or --dry-run")
         import ciro_zk
-        from ciro_zk.cli.archive import read_archive
         from ciro_zk.cli.folder import write_circuit
         from ciro_zk.cli.model import input_names
+        from ciro_zk.cli.public import named_after
 
         names = input_names(model)
-        arrays = read_archive(calibration, names) if calibration is not None else None
+        data = _calibration(calibration, names)
         ranges = parse_ranges(input_range or [], names)
         shapes = parse_shapes(shape or [], names)
         watch = Stopwatch()
-        with out.progress() as progress:
-            circuit = ciro_zk.compile(str(model), arrays, input_range=ranges or None, shapes=shapes or None, bits=bits, progress=progress)
+        with out.progress() as progress, named_after(calibration, "calibration"):
+            circuit = ciro_zk.compile(str(model), data, input_range=ranges or None, shapes=shapes or None, bits=bits, progress=progress)
         seconds = watch.seconds
         num_bytes = len(bytes(circuit)) if dry_run or output is None else write_circuit(out, output, circuit, model)
         _show(out, circuit, seconds, num_bytes, None if dry_run else output)
@@ -60,11 +61,21 @@ def compile_fields(circuit: Circuit, seconds: float, num_bytes: int) -> dict[str
     return {
         "seconds": rounded(seconds),
         "bytes": num_bytes,
-        "max_abs_error": circuit.accuracy.get("max_abs_error"),
+        "max_abs_error": max_abs_error(circuit),
         "security_bits": circuit.program.security.summed_bits,
     }
 
 
+def _calibration(path: Path | None, names: tuple[str, ...]) -> dict[str, Any] | str | None:
+    """The arrays of a `.npz`, or the path of a stored calibration result, which the compiler reads itself."""
+    from ciro_zk.cli.archive import is_archive, read_archive
+
+    if path is None:
+        return None
+    return dict(read_archive(path, names)) if is_archive(path) else str(path)
+
+
 def _show(out: Session, circuit: Circuit, seconds: float, num_bytes: int, output: Path | None) -> None:
-    out.say(str(circuit.report()))
+    facts = {name: fact_text(name, value) for name, value in program_facts(circuit.program).items()}
+    out.rows({**facts, **accuracy_rows(circuit)})
     out.say(f"compiled in {seconds_text(seconds)}" + (f": {output}/circuit.bin, manifest.json, {bytes_text(num_bytes)}" if output else ""))

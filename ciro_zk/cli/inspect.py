@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ciro_zk.cli.options import Json
-from ciro_zk.cli.report import bytes_text
 from ciro_zk.cli.session import session
+from ciro_zk.cli.summary import fact_text, program_facts
 from ciro_zk.errors import ProofFormatError
-
-if TYPE_CHECKING:
-    from ciro_zk.program.program import Program
 
 MAX_BYTES = 16 << 30
 
@@ -34,16 +31,8 @@ def inspect_command(
             found = outline(data, source=str(file))
             facts = {"kind": kind_name(found.kind), "version": found.version, "bytes": len(data), "sections": dict(found.sections)}
             facts.update(_content(found.kind, data, str(file)))
-        out.rows({name: _text(name, value) for name, value in facts.items()})
+        out.rows({name: fact_text(name, value) for name, value in facts.items()})
         out.result(facts)
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {bytes_text(item) if name == 'sections' else item}" for key, item in value.items())
-    if name == "bytes":
-        return bytes_text(value)
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _manifest(data: bytes, file: Path) -> dict[str, Any]:
@@ -60,12 +49,12 @@ def _content(kind: bytes, data: bytes, source: str) -> dict[str, Any]:
     import ciro_zk
 
     if kind == b"CIRC":
-        return _program(ciro_zk.Circuit.from_bytes(data, source).program)
+        return program_facts(ciro_zk.Circuit.from_bytes(data, source).program)
     if kind == b"PKEY":
-        return _program(ciro_zk.ProvingKey.from_bytes(data, source).program)
+        return program_facts(ciro_zk.ProvingKey.from_bytes(data, source).program)
     if kind == b"VKEY":
         key = ciro_zk.VerifyingKey.from_bytes(data, source)
-        return {"key_digest": key.digest.hex(), "model_commitment": key.model_commitment.hex(), **_program(key.program)}
+        return {"key_digest": key.digest.hex(), "model_commitment": key.model_commitment.hex(), **program_facts(key.program)}
     if kind == b"PROF":
         proof = ciro_zk.Proof.from_bytes(data, source)
         return {
@@ -75,22 +64,3 @@ def _content(kind: bytes, data: bytes, source: str) -> dict[str, Any]:
             "outputs": {name: list(values.shape) for name, values in proof.outputs.items()},
         }
     return {}
-
-
-def _program(program: Program) -> dict[str, Any]:
-    graph = program.graph
-    shapes = {
-        side: {port.name: list(graph.tensors[port.tensor].shape) for port in ports}
-        for side, ports in (("inputs", graph.inputs), ("outputs", graph.outputs))
-    }
-    weights = sum(graph.tensors[number].size for number in graph.weights)
-    return {
-        "name": program.name,
-        "program_digest": program.digest.hex(),
-        "precision_bits": program.bits,
-        "preset": program.preset.name,
-        "operators": len(graph.nodes),
-        "weights": weights,
-        **shapes,
-        "security_bits": program.security.summed_bits,
-    }

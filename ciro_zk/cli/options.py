@@ -40,9 +40,9 @@ def parse_ranges(texts: list[str], names: tuple[str, ...]) -> dict[str, tuple[fl
     return ranges
 
 
-def parse_shapes(texts: list[str], names: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """`NAME=1,3,224,224` as a mapping by input name; raises `InputError` when it is not of that form."""
-    shapes: dict[str, tuple[int, ...]] = {}
+def parse_shapes(texts: list[str], names: tuple[str, ...]) -> dict[str, tuple[int, ...] | int]:
+    """`NAME=1,3,224,224` for an input or `AXIS=7` for a symbolic axis, as a mapping; raises `InputError` when it is not of that form."""
+    shapes: dict[str, tuple[int, ...] | int] = {}
     for text in texts:
         name, equals, extents = text.rpartition("=")
         try:
@@ -51,7 +51,10 @@ def parse_shapes(texts: list[str], names: tuple[str, ...]) -> dict[str, tuple[in
             shape = (0,)
         if not equals or any(extent < 1 for extent in shape):
             raise InputError(f"{text!r} is no shape", field="--shape", remedy="give NAME=1,3,224,224: every extent a whole number above 0")
-        if name not in names:
+        if name in names:
+            shapes[name] = shape
+        elif len(shape) == 1:
+            shapes[name] = shape[0]
+        else:
             raise InputError(f"the model has no input {name!r}", field="--shape", remedy=f"its inputs are: {', '.join(names)}")
-        shapes[name] = shape
     return shapes

@@ -37,7 +37,7 @@ def prove_command(
         from ciro_zk.cli.accuracy import max_abs_error
         from ciro_zk.cli.folder import MODEL, key_path
         from ciro_zk.cli.inputs import load_inputs
-        from ciro_zk.cli.public import checked_inputs, wanted_inputs
+        from ciro_zk.cli.public import named_after, wanted_inputs
         from ciro_zk.container import atomic_write
         from ciro_zk.kernels import numba_kernels
         from ciro_zk.prover import committed_weights
@@ -49,7 +49,7 @@ def prove_command(
         committed_weights(kernels, key)
         load_seconds = loading.seconds
         watch = Stopwatch()
-        with out.progress() as progress, checked_inputs(input):
+        with out.progress() as progress, named_after(input):
             run = ciro_zk.infer(key, inputs, device=device.value)
             proof = ciro_zk.prove(key, run, kernels=kernels, progress=progress)
         seconds = watch.seconds

@@ -21,12 +21,12 @@ def wanted_inputs(program: Program) -> tuple[Wanted, ...]:
 
 
 @contextlib.contextmanager
-def checked_inputs(path: Path) -> Iterator[None]:
-    """Adds the file's name to errors about the inputs that came from it."""
+def named_after(path: Path | None, field: str = "") -> Iterator[None]:
+    """Adds the file's name to errors about what came from it: those that name no file yet, and a field starting with `field`."""
     try:
         yield
     except InputError as error:
-        if error.file:
+        if path is None or error.file or not error.field.startswith(field):
             raise
         message = str(error.args[0])
         raise InputError(message, file=str(path), field=error.field, index=error.index, value=error.value, remedy=error.remedy) from error

@@ -27,14 +27,14 @@ def verify_command(
         import ciro_zk
         from ciro_zk.cli.inputs import load_inputs
         from ciro_zk.cli.prove import output_rows
-        from ciro_zk.cli.public import checked_inputs, wanted_inputs
+        from ciro_zk.cli.public import named_after, wanted_inputs
 
         key = ciro_zk.VerifyingKey.load(verifying_key)
         loaded = ciro_zk.Proof.load(proof)
         inputs = load_inputs(input, wanted_inputs(key.program), index) if input is not None else None
         watch = Stopwatch()
         try:
-            with checked_inputs(input or Path()):
+            with named_after(input):
                 verified = ciro_zk.verify(key, loaded, inputs=inputs)
         except ciro_zk.ProofRejected as rejected:
             out.say(f"REJECTED at {rejected.stage}: {rejected.reason}")

@@ -10,6 +10,7 @@ import typer
 from ciro_zk.cli.options import Json, Threads
 from ciro_zk.cli.report import Stopwatch, bytes_text, peak_rss_mb, rounded, seconds_text
 from ciro_zk.cli.session import Session, session, write_json
+from ciro_zk.cli.summary import program_facts
 from ciro_zk.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
     import ciro_zk
     from ciro_zk.cli.demo.assets import find_folder, load_assets, swapped_model
     from ciro_zk.cli.demo.tamper import attempt, tamperings
+    from ciro_zk.kernels import warm
 
     whole = Stopwatch()
     assets = load_assets(find_folder())
@@ -42,13 +44,14 @@ def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
     _show_digit(out, image[0, 0], label)
 
     with out.progress() as progress:
+        times = {"kernels_seconds": warm()}
+        out.say(f"kernels  {seconds_text(times['kernels_seconds'])}: loaded; compiled first where they were not cached yet")
         watch = Stopwatch()
         circuit = ciro_zk.compile(str(assets.model), assets.calibration, progress=progress)
-        times = {"compile_seconds": watch.seconds}
-        num_weights = sum(weights.size for weights in circuit.weights.values())
-        out.say(
-            f"compile  {seconds_text(times['compile_seconds'])}: {assets.model.name}, {len(circuit.graph.nodes)} operators, {num_weights} weights of {circuit.bits} bits"
-        )
+        times["compile_seconds"] = watch.seconds
+        facts = program_facts(circuit.program)
+        size = f"{facts['operators']} operators, {facts['weights']} weights, {circuit.bits} bits"
+        out.say(f"compile  {seconds_text(times['compile_seconds'])}: {assets.model.name}, {size}")
 
         watch = Stopwatch()
         proving_key, verifying_key = ciro_zk.setup(circuit, threads=threads, progress=progress)

@@ -27,9 +27,10 @@ def test_bad_ranges(text: str) -> None:
 def test_shapes() -> None:
     assert parse_shapes(["x=1,3,8", "state:0=4"], NAMES) == {"x": (1, 3, 8), "state:0": (4,)}
     assert parse_shapes(["x="], NAMES) == {"x": ()}
+    assert parse_shapes(["batch=2"], NAMES) == {"batch": 2}
 
 
-@pytest.mark.parametrize("text", ["", "1,2", "x=0,1", "x=-1", "x=a", "x=1,,2", "y=1", "x=1.5"])
+@pytest.mark.parametrize("text", ["", "1,2", "x=0,1", "x=-1", "x=a", "x=1,,2", "y=1,2", "x=1.5"])
 def test_bad_shapes(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_shapes([text], NAMES)
