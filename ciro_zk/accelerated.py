@@ -33,7 +33,7 @@ from ciro_zk.hash import kernels as hashing  # noqa: E402
 from ciro_zk.hash.blake2s import Digests  # noqa: E402
 from ciro_zk.poly import kernels as poly  # noqa: E402
 
-COMPILE_SECONDS = 20
+COMPILE_SECONDS = 15
 _GRAIN = 1 << 14
 _LEAF = hashing.chain_start(blake2s.LEAF_PERSON)
 _NODE = hashing.chain_start(blake2s.NODE_PERSON)
