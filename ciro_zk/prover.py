@@ -28,7 +28,7 @@ from ciro_zk.circuit.graph import as_field
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.prover import Committed, commit, open_forms
-from ciro_zk.errors import ProofFormatError
+from ciro_zk.errors import ProofFormatError, ResourceError
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
@@ -39,6 +39,7 @@ from ciro_zk.poly.linear_form import Term, num_vars
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import ProvingKey, VerifyingKey
 from ciro_zk.program.program import Program
+from ciro_zk.program.report import cost_report
 from ciro_zk.program.statement import PROTOCOL, Statement, statement_of
 from ciro_zk.progress import Progress, Step, silent
 from ciro_zk.proof import Proof
@@ -233,6 +234,7 @@ def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = 
     progress : callable
         See `ciro_zk.progress`.
     """
+    check_memory(cost_report(circuit.program.registration or circuit.program).memory_bytes)
     kernels = numba_kernels(threads=threads)
     program, registration = circuit.program, circuit.program.registration
     weights = commit_weights(kernels, program, circuit.weights)
@@ -271,6 +273,22 @@ def committed_weights(kernels: Kernels, pk: ProvingKey) -> Committed:
     return _COMMITTED[pk]
 
 
+def check_memory(needed: int) -> None:
+    """`ResourceError` where the machine has less memory left than a proof needs; silent where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            available = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return
+    if needed > available:
+        raise ResourceError(
+            "the proof does not fit in memory",
+            needed=needed,
+            available=available,
+            remedy="close other programs, use a machine with more memory, or a smaller model",
+        )
+
+
 def prove(pk: ProvingKey, run: Run, *, threads: int | None = None, progress: Progress = silent, kernels: Kernels | None = None) -> Proof:
     """Prove one run.
 
@@ -287,8 +305,9 @@ def prove(pk: ProvingKey, run: Run, *, threads: int | None = None, progress: Pro
     kernels : Kernels, optional
         The implementation to compute with; Numba's by default. The proof's bytes do not depend on it.
     """
-    kernels = kernels or numba_kernels(threads=threads)
     program = pk.program
+    check_memory(cost_report(program).memory_bytes)
+    kernels = kernels or numba_kernels(threads=threads)
     statement = statement_of(program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs)
     witness = Witness.of(kernels, program.plan, run.values)
     body = Proving(program, statement, kernels, committed_weights(kernels, pk), witness, progress).run()

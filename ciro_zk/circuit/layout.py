@@ -141,13 +141,33 @@ def _selector(point: Sequence[Ext], index: int) -> Ext:
     return value
 
 
+def eq_pair_prefix(r: Sequence[Ext], z: Sequence[Ext], length: int) -> Ext:
+    """sum over i < length of eq(r, i) eq(z, i), in one pass over the bits of length."""
+    both_zero = [(ONE - a) * (ONE - b) for a, b in zip(r, z, strict=True)]
+    both_one = [a * b for a, b in zip(r, z, strict=True)]
+    suffix = [ONE]
+    for zero, one in zip(reversed(both_zero), reversed(both_one), strict=True):
+        suffix.append(suffix[-1] * (zero + one))
+    if length == 1 << len(r):
+        return suffix[-1]
+    value, prefix = ZERO, ONE
+    for k in range(len(r)):
+        if length >> (len(r) - 1 - k) & 1:
+            value = value + prefix * both_zero[k] * suffix[len(r) - 1 - k]
+            prefix = prefix * both_one[k]
+        else:
+            prefix = prefix * both_zero[k]
+    return value
+
+
 def _group_value(group: Group, starts: Sequence[int], logs: Sequence[int], point: Sequence[Ext]) -> Ext:
     """sum over the cells of one block of group weight * eq(point, cell)."""
     if isinstance(group, Eq):
         (start,), (log,) = starts, logs
-        if start + (1 << log) <= group.length:
-            split = len(group.point) - log
-            return _selector(group.point[:split], start >> log) * multilinear.eq(group.point[split:], point)
+        split = len(group.point) - log
+        return _selector(group.point[:split], start >> log) * eq_pair_prefix(
+            group.point[split:], point, min(group.length - start, 1 << log)
+        )
     values = group.dense()
     cut = tuple(slice(s, min(s + (1 << log), d)) for s, log, d in zip(starts, logs, group.dims, strict=True))
     current = np.ascontiguousarray(values[(slice(None), *cut)])

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 18
+_SMALL_VARS = 5  # up to here integers are faster than numpy's calls
 
 
 def eq(a: Sequence[Ext], b: Sequence[Ext]) -> Ext:
@@ -46,8 +47,12 @@ def eq(a: Sequence[Ext], b: Sequence[Ext]) -> Ext:
 
 def eq_table(point: Sequence[Ext]) -> Extension:
     """(2, 2^k): eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
-    table = arrays.from_list([ONE])
-    for r in reversed(point):
+    small = [ONE]
+    for r in reversed(point[max(len(point) - _SMALL_VARS, 0) :]):
+        high_values = [r * value for value in small]
+        small = [value - high for value, high in zip(small, high_values, strict=True)] + high_values
+    table = arrays.from_list(small)
+    for r in reversed(point[: max(len(point) - _SMALL_VARS, 0)]):
         high = arrays.scale(table, r)
         table = np.concatenate([gl.sub(table, high), high], axis=1)
     return table

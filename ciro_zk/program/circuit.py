@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.graph import Graph
+from ciro_zk.circuit.graph import Graph, Port
 from ciro_zk.circuit.manifest import MAX_BYTES, canonical_json
 from ciro_zk.container import atomic_write, pack, read_file, unpack
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.params import STANDARD, Preset
 from ciro_zk.program.keys import MAX_WEIGHTS, pack_weights, unpack_weights
 from ciro_zk.program.program import Program
+from ciro_zk.program.report import CircuitReport, cost_report
 
 Integers = NDArray[np.int64]
 
@@ -50,6 +51,30 @@ class Circuit:
     def manifest(self) -> str:
         """The canonical JSON manifest that the program digest is a digest of."""
         return self.program.manifest.decode()
+
+    def report(self) -> CircuitReport:
+        """Accuracy against the float model, declared ranges, cost and security."""
+
+        def ports(entries: Sequence[Port]) -> dict[str, str]:
+            tensors = self.graph.tensors
+            return {
+                port.name: f"{list(tensors[port.tensor].shape)} in [{tensors[port.tensor].low * port.scale:.6g}, "
+                f"{tensors[port.tensor].high * port.scale:.6g}], one unit {port.scale:.4g}"
+                for port in entries
+            }
+
+        return CircuitReport(
+            name=self.name,
+            bits=self.bits,
+            inputs=ports(self.graph.inputs),
+            outputs=ports(self.graph.outputs),
+            accuracy=self.accuracy,
+            cost=cost_report(self.program),
+            security=self.program.security,
+        )
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
 
     def __bytes__(self) -> bytes:
         notes = canonical_json({"calibration": self.calibration, "accuracy": self.accuracy})
