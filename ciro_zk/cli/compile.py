@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from ciro_zk.cli.options import Json, parse_ranges, parse_shapes
 from ciro_zk.cli.report import Stopwatch, bytes_text, rounded, seconds_text
 from ciro_zk.cli.session import Session, session
-from ciro_zk.cli.summary import accuracy_rows, fact_text, max_abs_error, program_facts
+from ciro_zk.cli.summary import max_abs_error
 from ciro_zk.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def compile_command(
         seconds = watch.seconds
         num_bytes = len(bytes(circuit)) if dry_run or output is None else write_circuit(out, output, circuit, model)
         _show(out, circuit, seconds, num_bytes, None if dry_run else output)
-        out.result(compile_fields(circuit, seconds, num_bytes))
+        estimate = {"estimate": asdict(circuit.report().cost)} if dry_run else {}
+        out.result({**compile_fields(circuit, seconds, num_bytes), **estimate})
 
 
 def compile_fields(circuit: Circuit, seconds: float, num_bytes: int) -> dict[str, Any]:
@@ -76,6 +78,5 @@ def _calibration(path: Path | None, names: tuple[str, ...]) -> dict[str, Any] | 
 
 
 def _show(out: Session, circuit: Circuit, seconds: float, num_bytes: int, output: Path | None) -> None:
-    facts = {name: fact_text(name, value) for name, value in program_facts(circuit.program).items()}
-    out.rows({**facts, **accuracy_rows(circuit)})
+    out.say(str(circuit.report()))
     out.say(f"compiled in {seconds_text(seconds)}" + (f": {output}/circuit.bin, manifest.json, {bytes_text(num_bytes)}" if output else ""))

@@ -55,8 +55,8 @@ def prove_command(
         seconds = watch.seconds
         data = bytes(proof)
         peak = peak_rss_mb()
-        atomic_write(output, data)
         error = max_abs_error(directory / MODEL, inputs, run.outputs)
+        atomic_write(output, data)  # last, so that an interrupted command leaves nothing behind
         security_bits = key.program.security.summed_bits
         out.say(f"proved in {seconds_text(seconds)} on {run.device}, {peak:.0f} MB at most, {security_bits:.0f} bits of security")
         out.rows({str(output): bytes_text(len(data)), **output_rows(run.outputs)})

@@ -34,18 +34,6 @@ def max_abs_error(circuit: Circuit) -> float | None:
     return max(errors, default=None)
 
 
-def accuracy_rows(circuit: Circuit) -> dict[str, str]:
-    """The accuracy of each output against the float model, in words."""
-    rows: dict[str, str] = {}
-    for name, found in circuit.accuracy.get("outputs", {}).items():
-        agreement = found.get("argmax_agreement")
-        same = "" if agreement is None else f", same greatest entry in {100 * agreement:.1f} %"
-        rows[f"error of {name}"] = f"{found['max_abs_error']:.2g} at most, of values up to {found['max_abs']:.3g}{same}"
-    if rows:
-        rows["measured on"] = f"{circuit.accuracy['num_samples']} calibration samples"
-    return rows
-
-
 def fact_text(name: str, value: Any) -> str:
     """One fact for a reader."""
     from ciro_zk.cli.report import bytes_text
