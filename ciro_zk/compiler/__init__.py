@@ -86,11 +86,11 @@ def compile(
         raise InputError(f"bits lie in [{MIN_BITS}, {MAX_BITS}]", field="bits", value=bits)
     report(Step("read the model"))
     loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
-    context = Context(bits, result.max_abs, _curve_ranges(program, result))
     report(Step("quantise"))
+    context = Context(bits, result.max_abs, _curve_ranges(program, result))
     _inputs(context, static, result)
     emit(context, program.steps)
-    assembled = assemble(context.draft, bits, _outputs(context, program))
+    assembled = assemble(context.draft, _outputs(context, program))
     return Circuit(
         graph=assembled.graph,
         weights=assembled.weights,

@@ -187,30 +187,56 @@ def _activation(steps: _Steps) -> bool:
 
 
 def _residual(steps: _Steps) -> bool:
-    """product + other tensors: the others join the product's accumulator."""
+    """product + other tensors: the others join the product's accumulator, and so does one more product of the same layout."""
     changed = False
     uses = steps.uses
     for step in list(steps.by_name.values()):
         if not isinstance(step, Sum):
             continue
-        for position, name in enumerate(step.inputs):
-            source = steps.by_name.get(name)
-            if not isinstance(source, (MatMul, Convolution)) or uses[name] != 1 or source.function is not None or step.inputs.count(name) != 1:
-                continue
-            sign = step.signs[position]
-            others = [(n, s) for i, (n, s) in enumerate(zip(step.inputs, step.signs, strict=True)) if i != position]
-            merged = replace(
-                source,
-                node=step.node,
-                output=step.output,
-                statistic=step.statistic,
-                function=step.function,
-                weight=sign * source.weight,
-                offset=None if source.offset is None else sign * source.offset,
-                inputs=(*source.inputs, *(n for n, _ in others)),
-                signs=(*(sign * s for s in source.signs), *(s for _, s in others)),
-            )
-            steps.replace([source, step], [merged])
-            changed = True
-            break
+        found = [i for i, name in enumerate(step.inputs) if _joins(steps.by_name.get(name), uses)]
+        if not found:
+            continue
+        main = _signed(steps, step, found[0])
+        taken, partner = [found[0]], None
+        for i in found[1:]:
+            other = _signed(steps, step, i)
+            if _same_layout(main, other):
+                taken.append(i)
+                partner = other
+                break
+        rest = [i for i in range(len(step.inputs)) if i not in taken]
+        merged = replace(
+            main,
+            node=step.node,
+            output=step.output,
+            statistic=step.statistic,
+            function=step.function,
+            offset=_added(main.offset, None if partner is None else partner.offset),
+            inputs=(main.inputs[0], *(step.inputs[i] for i in rest), *(() if partner is None else partner.inputs)),
+            signs=tuple(step.signs[i] for i in rest),
+            partner=None if partner is None else replace(partner, offset=None),
+        )
+        steps.replace([*(steps.by_name[step.inputs[i]] for i in taken), step], [merged])
+        changed = True
     return changed
+
+
+def _joins(step: Step | None, uses: Counter[str]) -> bool:
+    """Whether a product's accumulator can take part in a sum."""
+    return isinstance(step, (MatMul, Convolution)) and uses[step.output] == 1 and step.function is None and len(step.inputs) == 1
+
+
+def _signed(steps: _Steps, step: Sum, position: int) -> Product:
+    """The product at a position of a sum, with its sign."""
+    source = steps.by_name[step.inputs[position]]
+    if not isinstance(source, Product):
+        raise TypeError(f"{type(source).__name__} is no product")
+    sign = step.signs[position]
+    return replace(source, weight=sign * source.weight, offset=None if source.offset is None else sign * source.offset)
+
+
+def _same_layout(a: Product, b: Product) -> bool:
+    """Whether two products of one output shape have accumulators of one shape."""
+    if isinstance(a, Convolution) and isinstance(b, Convolution):
+        return a.groups == b.groups
+    return isinstance(a, MatMul) and isinstance(b, MatMul) and (a.weight.ndim == 2) == (b.weight.ndim == 2)

@@ -112,11 +112,15 @@ class Requantised(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Product(Requantised):
-    """inputs[0] times a constant, plus a constant that broadcasts to `shape`, plus the other inputs with their signs."""
+    """inputs[0] times a constant, plus a constant that broadcasts to `shape`, plus the next inputs with their signs.
+
+    A `partner` is a second product of the same layout, of the last input, whose accumulator is added to this one's.
+    """
 
     weight: Floats
     offset: Floats | None = None
     signs: tuple[int, ...] = ()
+    partner: Product | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -96,8 +96,14 @@ class Context:
         return self.rescale(step, self.multiplied(tensor, ratio, step.output), shape, ratio, function)
 
     def rescale(self, step: Step, tensor: int, shape: Shape, ratio: Ratio, function: Function | None) -> Value:
-        """Commit function(round(x / 2^shift)); `ratio.scale` is the scale of the rounded value."""
+        """Commit function(round(x / 2^shift)); `ratio.scale` is the scale of the rounded value.
+
+        Where q is never negative the identity is clamp(q, 0, M), Relu's function, so that both share a table.
+        """
         f, scale = self.table_function(function, ratio.scale)
+        half = (1 << ratio.shift) >> 1
+        if f == tables.Clamp(minimum=-self.top, maximum=self.top) and int(self.draft.intervals[tensor][0].min()) + half >= 0:
+            f = tables.Clamp(minimum=0, maximum=self.top)
         return Value(self.draft.rescale(tensor, ratio.shift, f, step.output), shape, scale)
 
     def multiplied(self, tensor: int, ratio: Ratio, name: str) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
-from ciro_zk.compiler.quantise import Ratio, largest, product_scale, quantise, round_half_up
+from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up
 from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape
 from ciro_zk.ops import Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
@@ -90,32 +90,48 @@ def product(context: Context, step: Product) -> Value:
     """Accumulate, add, requantise."""
     if isinstance(step, Affine) and step.weight.size == 1 and not step.signs:
         return _scalar(context, step)
-    draft, name = context.draft, step.output
-    value = context.values[step.inputs[0]]
-    operands = _operands(step, value.shape)
+    name = step.output
     q_scale = context.q_scale(step, step.function)
-    plan = product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
-    x = context.reshape(value.tensor, operands.x, f"{name}.x")
-    weight = draft.weight(f"{name}.weight", quantise(operands.weight, plan.weight), context.bits)
-    terms = [(draft.add(operands.op(x, weight), f"{name}.acc"), plan.multiplier)]
-    if step.offset is not None and step.offset.any():
-        unit = value.scale * plan.weight
-        constant = operands.bias(aligned(step.offset, len(cells(step.shape))))
-        terms.append((context.constant(constant, unit, operands.shape, f"{name}.bias"), plan.multiplier))
-    shift = plan.shift
+    main = _accumulate(context, step, step.inputs[0], q_scale, name)
+    found = [main]
+    if step.partner is not None:
+        found.append(_accumulate(context, step.partner, step.inputs[-1], q_scale, f"{name}.second"))
+    shift = max(f.plan.shift for f in found)
     if step.signs:
-        extra = max(0, context.bits - shift)
-        shift += extra
-        terms = [(tensor, coefficient << extra) for tensor, coefficient in terms]
-        for other, sign in zip(step.inputs[1:], step.signs, strict=True):
-            addend = context.values[other]
-            coefficient = sign * max(1, round_half_up(ldexp(addend.scale / q_scale, shift)))
-            terms.append((context.reshape(addend.tensor, operands.shape, f"{name}.{other}"), coefficient))
+        shift = max(shift, context.bits)
+    terms = [(f.tensor, f.plan.multiplier << (shift - f.plan.shift)) for f in found]
+    if step.offset is not None and step.offset.any():
+        constant = main.operands.bias(aligned(step.offset, len(cells(step.shape))))
+        terms.append((context.constant(constant, main.unit, main.operands.shape, f"{name}.bias"), terms[0][1]))
+    for other, sign in zip(step.inputs[1:], step.signs, strict=False):
+        addend = context.values[other]
+        coefficient = sign * max(1, round_half_up(ldexp(addend.scale / q_scale, shift)))
+        terms.append((context.reshape(addend.tensor, main.operands.shape, f"{name}.{other}"), coefficient))
     tensor = terms[0][0]
     if len(terms) > 1 or terms[0][1] != 1:
-        tensor = draft.add(Combine(inputs=tuple(t for t, _ in terms), coefficients=tuple(c for _, c in terms)), f"{name}.sum")
-    result = context.rescale(step, tensor, operands.shape, Ratio(1, shift, q_scale), step.function)
+        op = Combine(inputs=tuple(t for t, _ in terms), coefficients=tuple(c for _, c in terms))
+        tensor = context.draft.add(op, f"{name}.sum")
+    result = context.rescale(step, tensor, main.operands.shape, Ratio(1, shift, q_scale), step.function)
     return Value(context.reshape(result.tensor, step.shape, name), step.shape, result.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulated:
+    """An accumulator: q = multiplier * acc / 2^shift, one unit of acc is `unit`."""
+
+    tensor: int
+    operands: Operands
+    plan: ProductScale
+    unit: float
+
+
+def _accumulate(context: Context, step: Product, source: str, q_scale: float, name: str) -> Accumulated:
+    value = context.values[source]
+    operands = _operands(step, value.shape)
+    plan = product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
+    x = context.reshape(value.tensor, operands.x, f"{name}.x")
+    weight = context.draft.weight(f"{name}.weight", quantise(operands.weight, plan.weight), context.bits)
+    return Accumulated(context.draft.add(operands.op(x, weight), f"{name}.acc"), operands, plan, value.scale * plan.weight)
 
 
 def _scalar(context: Context, step: Affine) -> Value:
