@@ -24,6 +24,7 @@ STAMP := $(VENV)/.setup-done
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PYTEST := $(BIN)/python -m pytest
+NOTEBOOKS := $(wildcard examples/*.ipynb)
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,13 +48,13 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not long and not models and not notebook"
+	$(PYTEST) -m "not long and not models"
 
 test-long: setup
 	$(PYTEST) -m "long"
 
 notebooks: setup
-	$(PYTEST) -m "notebook"
+	$(if $(NOTEBOOKS),$(PYTEST) --nbmake --nbmake-timeout=900 $(NOTEBOOKS),@echo "there are no notebooks")
 
 models: setup
 	$(PYTEST) -m "models"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -61,6 +62,9 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def run() -> NoReturn:
     """Entry point: runs the command line and exits with its code."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows "?" rather than ending the command
     as_json = "--json" in sys.argv[1:]
     try:
         app(prog_name="ciro-zk")

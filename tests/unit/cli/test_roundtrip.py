@@ -361,6 +361,14 @@ def test_nothing_to_write_to(made: Made, tmp_path: Path) -> None:
     assert "cannot write" in done.fields["message"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_no_space(made: Made) -> None:
+    done = ciro("prove", made.folder, "--input", SAMPLES, "--index", "3", "-o", "/dev/full")
+    assert done.code == 4
+    assert done.fields["error"] == "ResourceError"
+    assert done.fields["remedy"]
+
+
 @pytest.mark.parametrize("name", ["circuit.bin", "pk.bin", "vk.bin", "manifest.json"])
 def test_inspect(made: Made, name: str) -> None:
     done = ciro("inspect", made.folder / name)
