@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,28 +24,31 @@ class FloatModel:
         self.inputs = [name for name in names if name in static.inputs]
         self._model = _with_outputs(static, self.names)
         self._session: Any = _session(self._model)
-        self._reference = None if self._session else ReferenceEvaluator(self._model)
+        self._reference: Any = None
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The named tensors for one sample."""
-        results: Iterable[Any] = ()
-        if self._session is not None:
-            try:
-                results = self._session.run(self.names, dict(feeds))
-            except Exception as error:  # onnxruntime's own classes; e.g. a type that only fails at run time
-                raise self._failed(error) from error
-        elif self._reference is not None and self.names:
-            try:
-                with np.errstate(all="ignore"):
-                    results = self._reference.run(self.names, dict(feeds))
-            except Exception as error:  # onnx.reference raises whatever its numpy code does
-                raise self._failed(error) from error
+        results = self._run(dict(feeds)) if self.names else []
         found: dict[str, Array] = dict(zip(self.names, map(np.asarray, results), strict=True))
         return {**found, **{name: feeds[name] for name in self.inputs}}
 
-    def _failed(self, error: Exception) -> ModelError:
-        reason = " ".join(str(error).split())[:300]
-        return ModelError(f"the float model does not run: {reason}", file=self.file, remedy="check that onnxruntime runs it on this data")
+    def _run(self, feeds: dict[str, Array]) -> Sequence[Any]:
+        """onnxruntime where it can; where a kernel fails at run time, `onnx.reference` from then on."""
+        if self._session is not None:
+            try:
+                results: Sequence[Any] = self._session.run(self.names, feeds)
+                return results
+            except Exception:  # its exception classes share no base
+                self._session = None
+        self._reference = self._reference or ReferenceEvaluator(self._model)
+        try:
+            with np.errstate(all="ignore"):
+                found: Sequence[Any] = self._reference.run(self.names, feeds)
+                return found
+        except Exception as error:  # onnx.reference raises whatever its numpy code does
+            reason = " ".join(str(error).split())[:300]
+            remedy = "check that onnxruntime runs the model on this data"
+            raise ModelError(f"the float model does not run: {reason}", file=self.file, remedy=remedy) from error
 
 
 def _with_outputs(static: Static, names: Sequence[str]) -> onnx.ModelProto:
