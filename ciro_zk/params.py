@@ -16,13 +16,13 @@ class Preset:
     log_blowup: int
     """The code's rate is 2^-log_blowup."""
     query_grinding_bits: int
-    """Proof-of-work bits before the query positions are drawn."""
+    """Proof-of-work bits before each level's query positions are drawn."""
     lookup_grinding_bits: int
     """Proof-of-work bits before the lookup challenges are drawn."""
 
 
 TESTING = Preset(name="testing", target_bits=20, log_blowup=2, query_grinding_bits=4, lookup_grinding_bits=2)
-STANDARD = Preset(name="standard", target_bits=100, log_blowup=2, query_grinding_bits=16, lookup_grinding_bits=0)
+STANDARD = Preset(name="standard", target_bits=100, log_blowup=2, query_grinding_bits=18, lookup_grinding_bits=0)
 CONSERVATIVE = Preset(name="conservative", target_bits=105, log_blowup=2, query_grinding_bits=0, lookup_grinding_bits=12)
 
 PRESETS = {preset.name: preset for preset in (TESTING, STANDARD, CONSERVATIVE)}

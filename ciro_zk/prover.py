@@ -100,7 +100,7 @@ class Proving:
 
     def commit_witness(self) -> Committed:
         oracle = padded(self.plan.witness_layout, self.program.params.num_vars[1]).pack(self.witness.cells)
-        committed = commit(self.kernels, self.program.params, 1, oracle)
+        committed = commit(self.kernels, self.program.params.levels[0], oracle)
         self.transcript.send_bytes("witness root", committed.root)
         return committed
 
@@ -254,7 +254,7 @@ def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = 
 def commit_weights(kernels: Kernels, program: Program, weights: Mapping[int, NDArray[np.int64]]) -> Committed:
     """The weight oracle, committed."""
     layout = padded(program.plan.weight_layout, program.params.num_vars[0])
-    return commit(kernels, program.params, 0, layout.pack({i: as_field(value) for i, value in weights.items()}))
+    return commit(kernels, program.params.levels[0], layout.pack({i: as_field(value) for i, value in weights.items()}))
 
 
 _COMMITTED: WeakKeyDictionary[ProvingKey, Committed] = WeakKeyDictionary()

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from math import log2
 from typing import Any
 
-from ciro_zk.commitment.params import CommitmentParams, choose_log_columns
+from ciro_zk.commitment.params import CommitmentParams, choose_levels
 from ciro_zk.field.extension import P
 from ciro_zk.params import Preset
 
@@ -68,10 +68,13 @@ class SecurityReport:
 
 
 def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple[Term, ...]:
-    length = 1 << params.log_length
-    delta = (1 - 2.0**-params.log_blowup) / 2
     layer_errors = sum(3 * k + 2 for k in range(shape.log_leaves))
-    folds = sum((n - params.log_columns) * (delta * length + 1) for n in params.num_vars)
+    folds, batching = 0.0, float(shape.num_claims)
+    for i, level in enumerate(params.levels):
+        length = 1 << level.log_length
+        rows = [n - level.log_columns for n in params.num_vars] if i == 0 else [params.fold_rounds(i)]
+        folds += sum(k * (level.relative_distance * length + 1) for k in rows)
+        batching += len(rows) * level.num_queries
 
     def algebraic(name: str, numerator: float, grinding: int = 0) -> Term:
         return Term(name=name, bits=LOG_FIELD - log2(max(numerator, 1)), grinding_bits=grinding)
@@ -81,9 +84,12 @@ def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple
         algebraic("fraction layers", layer_errors),
         algebraic("zero checks and outputs", 64 * (shape.num_zero_checks + 1)),
         algebraic("product sumcheck", shape.product_rounds * shape.product_degree + shape.num_products + shape.num_zero_checks),
-        algebraic("opening: batching, sumcheck", shape.num_claims + 2 * params.rounds),
+        algebraic("opening: batching, sumcheck", batching + 2 * params.rounds),
         algebraic("opening: folding", folds),
-        Term(name="opening: queries", bits=-params.num_queries * log2(1 - delta), grinding_bits=params.grinding_bits),
+        *(
+            Term(name=f"opening: queries of level {i}", bits=level.query_bits, grinding_bits=level.grinding_bits)
+            for i, level in enumerate(params.levels)
+        ),
     )
 
 
@@ -91,20 +97,14 @@ def _sum(bits: list[float]) -> float:
     return -log2(sum(2.0**-b for b in bits))
 
 
-def commitment_params(preset: Preset, shape: ProofShape, log_columns: int | None = None) -> CommitmentParams:
-    """The least number of queries with which all terms sum to the preset's target. `ValueError` where no number does."""
-    delta = (1 - 2.0**-preset.log_blowup) / 2
-    estimate = max(int((preset.target_bits - preset.query_grinding_bits) / -log2(1 - delta)) + 2, 1)
-    if log_columns is None:
-        log_columns = choose_log_columns(shape.num_vars, preset.log_blowup, estimate)
-    for queries in range(max(estimate - 4, 1), estimate + 64):
-        params = CommitmentParams(
-            num_vars=tuple(max(n, log_columns) for n in shape.num_vars),
-            log_columns=log_columns,
-            log_blowup=preset.log_blowup,
-            num_queries=queries,
-            grinding_bits=preset.query_grinding_bits,
-        )
+def commitment_params(preset: Preset, shape: ProofShape, first: tuple[int, int] | None = None) -> CommitmentParams:
+    """The smallest opening whose terms sum to the preset's target; `first` fixes level 0's (log_columns, log_blowup).
+
+    `ValueError` where no number of queries reaches the target.
+    """
+    for step in range(65):
+        bits = preset.target_bits + step / 4
+        params = choose_levels(shape.num_vars, preset.log_blowup, bits, preset.query_grinding_bits, first)
         if _sum([t.bits + t.grinding_bits for t in _terms(preset, shape, params)]) >= preset.target_bits:
             return params
     raise ValueError(f"the circuit is too large for {preset.target_bits} bits under the preset {preset.name!r}; use a smaller model")

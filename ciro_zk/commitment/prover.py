@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.commitment.params import CommitmentParams
-from ciro_zk.field import goldilocks
-from ciro_zk.field.extension import ONE, Ext
+from ciro_zk.commitment.params import CommitmentParams, Level
+from ciro_zk.commitment.verifier import evaluation_points
+from ciro_zk.field import arrays, goldilocks
+from ciro_zk.field.extension import ONE, ZERO, Ext, powers
 from ciro_zk.hash.merkle import MerkleTree
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels
@@ -22,9 +23,12 @@ Extension = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An oracle's cells `(2^n,)`, its codewords `(rows, length)` and the Merkle tree over their columns."""
+    """An oracle's cells (base `(2^n,)` or extension `(2, 2^n)`), its codewords `(rows, length)` and the Merkle tree over their columns.
 
-    cells: Base
+    An extension oracle has its c0 rows first, then its c1 rows.
+    """
+
+    cells: NDArray[np.uint64]
     codewords: Base
     tree: MerkleTree
 
@@ -33,15 +37,15 @@ class Committed:
         return self.tree.root
 
 
-def commit(kernels: Kernels, params: CommitmentParams, oracle: int, cells: Base) -> Committed:
+def commit(kernels: Kernels, level: Level, cells: NDArray[np.uint64]) -> Committed:
     """Encode and hash an oracle."""
-    codewords = kernels.encode_rows(cells.reshape(params.num_rows(oracle), -1), params.log_blowup)
+    codewords = kernels.encode_rows(cells.reshape(-1, 1 << level.log_columns), level.log_blowup)
     return Committed(cells, codewords, MerkleTree(kernels.hash_columns(codewords), kernels))
 
 
 @dataclass(slots=True)
-class _State:
-    """One oracle during the rounds: cells and form, folded so far, its share of the claim and its weight."""
+class _Share:
+    """One oracle's part of the running sum: cells and form, folded so far, its claim, its weight, the round it joins at."""
 
     cells: NDArray[np.uint64]
     form: Extension
@@ -58,60 +62,114 @@ def open_forms(
     forms: Sequence[Extension],
 ) -> None:
     """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`."""
-    states = [
-        _State(oracle.cells, form, params.rounds - n, kernels.inner_product_base(form, oracle.cells), ONE)
+    largest = max(params.num_vars)
+    shares = [
+        _Share(oracle.cells, form, largest - n, kernels.inner_product_base(form, oracle.cells), ONE)
         for oracle, form, n in zip(oracles, forms, params.num_vars, strict=True)
     ]
-    row_rounds = params.rounds - params.log_columns
-    for k in range(row_rounds):
-        _round(transcript, kernels, states, k)
-    for state in states:
-        if state.cells.ndim == 1:
-            state.cells = np.stack([state.cells, np.zeros_like(state.cells)])
-        transcript.send_base("folded row", state.cells)
-    bits = params.grinding_bits
-    transcript.send_work("query grinding", kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
-    positions = transcript.positions("positions", params.num_queries, params.log_length)
-    for oracle in oracles:
-        transcript.send_base("columns", oracle.codewords[:, positions])
-        transcript.send_bytes("siblings", b"".join(oracle.tree.open(positions)))
-    for k in range(row_rounds, params.rounds):
-        _round(transcript, kernels, states, k)
-
-
-def _round(transcript: ProverTranscript, kernels: Kernels, states: list[_State], k: int) -> None:
-    coefficients: list[list[Ext]] = []
-    for state in states:
-        if k < state.start:
-            state.scale = state.scale * HALF
-            coefficients.append([state.claim * HALF, Ext(0), Ext(0)])
-            continue
-        half = state.form.shape[1] // 2
-        low, step = state.form[:, :half], _difference(state.form)
-        if state.cells.ndim == 1:
-            at_zero = kernels.inner_product_base(np.ascontiguousarray(low), state.cells[:half])
-            leading = kernels.inner_product_base(step, kernels.sub(state.cells[half:], state.cells[:half]))
+    for index, level in enumerate(params.levels):
+        for k in range(params.fold_rounds(index)):
+            _round(transcript, kernels, shares, k)
+        share = _packed(shares, params.message_vars(index))
+        folded: list[Committed] = []
+        if index == len(params.levels) - 1:
+            transcript.send_base("clear message", share.cells)
         else:
-            at_zero = kernels.inner_product(np.ascontiguousarray(low), np.ascontiguousarray(state.cells[:, :half]))
-            leading = kernels.inner_product(step, _difference(state.cells))
-        coefficients.append(complete(state.claim, [at_zero * state.scale, leading * state.scale]))
-    sent = [coefficients[0][j] for j in range(3)]
+            folded = [commit(kernels, params.levels[index + 1], share.cells)]
+            transcript.send_bytes("folded root", folded[0].root)
+        bits = level.grinding_bits
+        transcript.send_work("query grinding", kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
+        positions = transcript.positions("positions", level.num_queries, level.log_length)
+        for oracle in oracles:
+            transcript.send_base("columns", oracle.codewords[:, positions])
+            transcript.send_bytes("siblings", b"".join(oracle.tree.open(positions)))
+        _add_point_claims(transcript, kernels, level, share, positions, len(oracles))
+        oracles, shares = folded, [share]
+    for k in range(params.clear_vars):
+        _round(transcript, kernels, shares, k)
+
+
+def _packed(shares: Sequence[_Share], message_vars: int) -> _Share:
+    """The folded messages side by side in one message; the forms carry the scales."""
+    cells, form = np.zeros((2, 1 << message_vars), dtype=np.uint64), np.zeros((2, 1 << message_vars), dtype=np.uint64)
+    size, claim = shares[0].form.shape[1], ZERO
+    for i, share in enumerate(shares):
+        cut = slice(i * size, (i + 1) * size)
+        if share.cells.ndim == 1:
+            cells[0, cut] = share.cells
+        else:
+            cells[:, cut] = share.cells
+        form[:, cut] = share.form if share.scale == ONE else arrays.scale(share.form, share.scale)
+        claim = claim + share.claim
+    return _Share(cells, form, 0, claim, ONE)
+
+
+def _add_point_claims(
+    transcript: ProverTranscript, kernels: Kernels, level: Level, share: _Share, positions: Sequence[int], num_blocks: int
+) -> None:
+    """Join <t(x), block> at every position and block to the running claim."""
+    delta = transcript.challenge("query batch")
+    weights = arrays.from_list(powers(delta, num_blocks * len(positions) + 1)[1:])
+    points = evaluation_points(level, positions)
+    size = 1 << level.log_columns
+    for block in range(num_blocks):
+        mine = np.ascontiguousarray(weights[:, block * len(positions) : (block + 1) * len(positions)])
+        tensor = combined_powers(kernels, points, mine, level.log_columns)
+        cut = slice(block * size, (block + 1) * size)
+        share.claim = share.claim + kernels.inner_product(tensor, np.ascontiguousarray(share.cells[:, cut]))
+        share.form[:, cut] = goldilocks.add(share.form[:, cut], tensor)
+
+
+def combined_powers(kernels: Kernels, points: Base, weights: Extension, log_size: int) -> Extension:
+    """`(2, 2^log_size)`: sum_j weights[j] points[j]^i at every i, from the powers of the low and the high half of i's bits."""
+    low_vars = log_size // 2
+    low, step = _powers(kernels, points, low_vars)
+    high, _ = _powers(kernels, step, log_size - low_vars)
+    rows = [kernels.contract_rows(kernels.ext_mul_base(weights, row), low) for row in high.T.copy()]
+    return np.concatenate(rows, axis=1)
+
+
+def _powers(kernels: Kernels, points: Base, log_size: int) -> tuple[Base, Base]:
+    """`(q, 2^log_size)`: row j is 1, x_j, x_j^2, ...; and the next power of every x_j."""
+    matrix = np.ones((1 << log_size, points.shape[0]), dtype=np.uint64)
+    power = points
+    for k in range(log_size):
+        filled = 1 << k
+        matrix[filled : 2 * filled] = kernels.mul(matrix[:filled].reshape(-1), np.tile(power, filled)).reshape(filled, -1)
+        power = kernels.mul(power, power)
+    return np.ascontiguousarray(matrix.T), power
+
+
+def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Share], k: int) -> None:
+    coefficients: list[list[Ext]] = []
+    for share in shares:
+        if k < share.start:
+            share.scale = share.scale * HALF
+            coefficients.append([share.claim * HALF, ZERO, ZERO])
+            continue
+        half = share.form.shape[1] // 2
+        low, step = np.ascontiguousarray(share.form[:, :half]), _difference(kernels, share.form)
+        if share.cells.ndim == 1:
+            at_zero = kernels.inner_product_base(low, share.cells[:half])
+            leading = kernels.inner_product_base(step, kernels.sub(share.cells[half:], share.cells[:half]))
+        else:
+            at_zero = kernels.inner_product(low, np.ascontiguousarray(share.cells[:, :half]))
+            leading = kernels.inner_product(step, _difference(kernels, share.cells))
+        coefficients.append(complete(share.claim, [at_zero * share.scale, leading * share.scale]))
+    sent = coefficients[0]
     for polynomial in coefficients[1:]:
         sent = [a + b for a, b in zip(sent, polynomial, strict=True)]
     transcript.send_elements("opening round", [sent[0], sent[2]])
     x = transcript.challenge("opening challenge")
-    for state, polynomial in zip(states, coefficients, strict=True):
-        state.claim = horner(polynomial, x)
-        if k < state.start:
+    for share, polynomial in zip(shares, coefficients, strict=True):
+        share.claim = horner(polynomial, x)
+        if k < share.start:
             continue
-        state.form = kernels.fold_stack(state.form[None], x)[0]
-        if state.cells.ndim == 1:
-            state.cells = kernels.fold_base(state.cells, x)
-        else:
-            state.cells = kernels.fold_stack(state.cells[None], x)[0]
+        share.form = kernels.fold_stack(share.form[None], x)[0]
+        share.cells = kernels.fold_base(share.cells, x) if share.cells.ndim == 1 else kernels.fold_stack(share.cells[None], x)[0]
 
 
-def _difference(table: Extension) -> Extension:
+def _difference(kernels: Kernels, table: Extension) -> Extension:
     """hi - lo of an extension table `(2, n)`."""
     half = table.shape[1] // 2
-    return goldilocks.sub(table[:, half:], table[:, :half])
+    return np.stack([kernels.sub(table[i, half:], table[i, :half]) for i in range(2)])

@@ -1,19 +1,23 @@
-"""Interleaved Reed-Solomon commitment with an opening of linear forms (Ligero: Ames, Hazay, Ishai, Venkitasubramaniam, CCS 2017;
-multilinear: protocol.md, 7).
+"""Interleaved Reed-Solomon commitment with an opening of linear forms by code switching (Ligero: Ames, Hazay, Ishai,
+Venkitasubramaniam, CCS 2017; WHIR: eprint 2024/1586; Ligerito: eprint 2025/1187).
 
-An oracle of 2^n cells is 2^(n-c) rows of 2^c; each row is read as a polynomial and encoded at rate rho; a Merkle leaf
-is a column. To open sum_i <w_i, f_i> = v over several oracles f_i (the forms already batched by powers of gamma into
-one w_i each):
+A level-0 oracle f_i of 2^n cells is 2^(n-c) rows of 2^c; each row is read as a polynomial and encoded at rate rho; a
+Merkle leaf is a column. To open sum_i <w_i, f_i> = v (forms already batched by powers of gamma into one w_i each):
 
-    1. sumcheck of sum_x w_i(x) f_i(x), top variables first; a smaller oracle joins late, so that all oracles' rows are folded at the
-    same round;
-    2. there the prover sends each folded row g_i = sum_a eq(rho_i, a) f_i[a] in clear, and grinds; positions are drawn;
-    3. every opened column of every oracle must agree: sum_a eq(rho_i, a) F_i[a][x] = Enc(g_i)[x];
-    4. the rounds go on to one point z, where sum_i w_i(z_i) f_i(z_i) must meet the claim, f_i(z_i) from g_i and w_i(z_i) from the
-    forms alone.
+    1. rounds of the sumcheck of sum_x w_i(x) f_i(x) fold the rows, top variables first; a smaller oracle joins late, so
+       that the rows of all of them are folded at the same round, to g_i = sum_a eq(r_i, a) f_i[a];
+    2. the prover packs g = (g_0, g_1, ..) and commits to it as the next level, one oracle of extension elements, again
+       interleaved and at a lower rate; after the last level it sends g in clear;
+    3. it grinds; positions are drawn on the level just folded, its columns opened. A column at the point x says what
+       Enc(g_i)(x) must be: y = sum_a eq(r_i, a) F_i[a][x] = <t(x), g_i>, t(x) = (1, x^(2^(c-1))) x .. x (1, x^2) x (1, x);
+       the verifier computes y itself, and all these claims join the running one with powers of a fresh delta;
+    4. repeat from 1 on g. After the clear message the rounds go on to one point z, where w(z) g(z) must meet the claim:
+       g(z) from the clear message, w(z) from the forms and the t(x) alone, each evaluated once.
 
-Soundness, unique decoding, delta = (1 - rho) / 2: queries (1 - delta)^q; folding (n - c)(delta 2^c / rho + 1) / |K| an oracle;
-batching #forms / |K|; rounds 2 n / |K|.
+Order at a level: new root (or clear message), proof of work, positions, columns, delta, rounds.
+
+Soundness, unique decoding, d = (1 - rho) / 2 at each level: queries (1 - d)^q; folding k rounds of words of length n:
+k (d n + 1) / |K| an oracle; batching q a level and #forms; rounds 2 / |K| each. The argument is in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -22,11 +26,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ciro_zk.commitment.params import CommitmentParams
+from ciro_zk.commitment.params import CommitmentParams, Level
 from ciro_zk.errors import ProofRejected
-from ciro_zk.field import arrays, ntt
-from ciro_zk.field.extension import ZERO, Ext
+from ciro_zk.field import arrays, goldilocks, ntt
+from ciro_zk.field.extension import ONE, ZERO, Ext, powers
 from ciro_zk.hash.blake2s import DIGEST_BYTES, hash_columns
 from ciro_zk.hash.merkle import num_siblings, verify_multi
 from ciro_zk.hash.transcript import VerifierTranscript
@@ -37,11 +42,33 @@ STAGE = "opening"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """Where the forms are evaluated: per oracle the point z_i and the value f_i(z_i)."""
+class PointClaims:
+    """sum_j weights[j] <t(points[j]), block> of a message of 2^message_vars cells, the block its `block`-th 2^vars cells."""
 
-    points: tuple[tuple[Ext, ...], ...]
-    values: tuple[Ext, ...]
+    points: NDArray[np.uint64]
+    weights: arrays.Extension
+    block: int
+    vars: int
+    start: int
+    """The round from which the message's variables are bound."""
+    message_vars: int
+
+    def value_at(self, z: Sequence[Ext]) -> Ext:
+        """The form's multilinear extension at `z`, all challenges of the opening."""
+        point = z[self.start : self.start + self.message_vars]
+        split = self.message_vars - self.vars
+        selector = ONE
+        for i, r in enumerate(point[:split]):
+            selector = selector * (r if self.block >> (split - 1 - i) & 1 else ONE - r)
+        current, power = self.weights, self.points
+        for r in reversed(point[split:]):
+            # 1 - r + r x^(2^i), the last variable first
+            factor = arrays.scale_base(power, r)
+            rest = ONE - r
+            factor = goldilocks.add(factor, np.array([[rest.c0], [rest.c1]], dtype=np.uint64))
+            current = arrays.mul(current, factor)
+            power = goldilocks.mul(power, power)
+        return selector * arrays.total(current)
 
 
 def verify_opening(
@@ -51,51 +78,93 @@ def verify_opening(
     claim: Ext,
     form_at: Callable[[int, Sequence[Ext]], Ext],
 ) -> None:
-    """Check an opening of the batched claim; `form_at(i, z)` is w_i(z). Raises `ProofRejected` (stage "opening")."""
-    row_rounds = params.rounds - params.log_columns
-    head, claim = verify_rounds(transcript, claim, row_rounds, 2, "opening")
-    messages = [transcript.receive_extension("folded row", 1 << params.log_columns) for _ in roots]
-    transcript.receive_work("query grinding", params.grinding_bits)
-    positions = transcript.positions("positions", params.num_queries, params.log_length)
-    for oracle, root in enumerate(roots):
-        rho = head[row_rounds - (params.num_vars[oracle] - params.log_columns) :]
-        _check_columns(transcript, params, oracle, root, positions, rho, messages[oracle])
-    tail, claim = verify_rounds(transcript, claim, params.log_columns, 2, "opening")
-    point = [*head, *tail]
-    expected = ZERO
-    for oracle, num_vars in enumerate(params.num_vars):
-        scale = Ext(1)
-        for _ in range(params.rounds - num_vars):
-            scale = scale * HALF
-        value = multilinear.evaluate(messages[oracle], tail)
-        expected = expected + scale * form_at(oracle, point[params.rounds - num_vars :]) * value
+    """Check an opening of the batched claim; `form_at(i, z)` is w_i(z).
+
+    Raises `ProofRejected` (stage "opening", "grinding" or "merkle").
+    """
+    point: list[Ext] = []
+    added: list[PointClaims] = []
+    for index, level in enumerate(params.levels):
+        head, claim = verify_rounds(transcript, claim, params.fold_rounds(index), 2, "opening")
+        point += head
+        last = index == len(params.levels) - 1
+        if last:
+            message = transcript.receive_extension("clear message", 1 << params.clear_vars)
+        else:
+            next_root = transcript.receive_bytes("folded root", DIGEST_BYTES)
+        transcript.receive_work("query grinding", level.grinding_bits)
+        positions = transcript.positions("positions", level.num_queries, level.log_length)
+        folds = _opened_columns(transcript, params, index, roots, positions, point)
+        points = evaluation_points(level, positions)
+        delta = transcript.challenge("query batch")
+        weights = arrays.from_list(powers(delta, len(folds) * len(positions) + 1)[1:])
+        for block, values in enumerate(folds):
+            mine = np.ascontiguousarray(weights[:, block * len(positions) : (block + 1) * len(positions)])
+            claim = claim + arrays.inner_product(mine, values)
+            added.append(PointClaims(points, mine, block, level.log_columns, len(point), params.message_vars(index)))
+        roots = () if last else (next_root,)
+    tail, claim = verify_rounds(transcript, claim, params.clear_vars, 2, "opening")
+    point += tail
+    weight = forms_value(params, point, form_at)
+    for claims in added:
+        weight = weight + claims.value_at(point)
+    expected = weight * multilinear.evaluate(message, tail)
     check_final(STAGE, expected, claim, "the linear forms at the final point do not meet the sumcheck's claim")
 
 
-def _check_columns(
+def evaluation_points(level: Level, positions: Sequence[int]) -> NDArray[np.uint64]:
+    """The points of a level's code at some positions."""
+    return np.array([ntt.evaluation_point(level.log_length, position) for position in positions], dtype=np.uint64)
+
+
+def forms_value(params: CommitmentParams, point: Sequence[Ext], form_at: Callable[[int, Sequence[Ext]], Ext]) -> Ext:
+    """sum_i eq(pack variables, i) 2^-(rounds before i joins) w_i(z_i)."""
+    head, pack = params.head_rounds, params.pack_vars
+    value = ZERO
+    for oracle, num_vars in enumerate(params.num_vars):
+        late = head + params.levels[0].log_columns - num_vars
+        scale = ONE
+        for _ in range(late):
+            scale = scale * HALF
+        for i, r in enumerate(point[head : head + pack]):
+            scale = scale * (r if oracle >> (pack - 1 - i) & 1 else ONE - r)
+        own = [*point[late:head], *point[head + pack :]]
+        value = value + scale * form_at(oracle, own)
+    return value
+
+
+def _opened_columns(
     transcript: VerifierTranscript,
     params: CommitmentParams,
-    oracle: int,
-    root: bytes,
+    index: int,
+    roots: Sequence[bytes],
     positions: Sequence[int],
-    rho: Sequence[Ext],
-    message: arrays.Extension,
-) -> None:
-    columns = transcript.receive_base("columns", (params.num_rows(oracle), len(positions)))
-    data = transcript.receive_bytes("siblings", DIGEST_BYTES * num_siblings(params.log_length, positions))
-    siblings = [data[i : i + DIGEST_BYTES] for i in range(0, len(data), DIGEST_BYTES)]
-    try:
-        verify_multi(root, params.log_length, positions, hash_columns(columns), siblings)
-    except ValueError as error:
-        raise ProofRejected(stage="merkle", reason=f"oracle {oracle}: {error}") from error
-    folded = multilinear.contract_rows(multilinear.eq_table(rho), columns)
-    codeword = ntt.encode_rows(message, params.log_blowup)[:, positions]
-    wrong = np.nonzero(np.any(folded != codeword, axis=0))[0]
-    if wrong.size:
-        raise ProofRejected(
-            stage="columns",
-            reason=f"oracle {oracle}: {wrong.size} opened columns do not agree with the folded row",
-            round=positions[int(wrong[0])],
-            expected=arrays.get(codeword, int(wrong[0])),
-            actual=arrays.get(folded, int(wrong[0])),
-        )
+    point: Sequence[Ext],
+) -> list[arrays.Extension]:
+    """Per oracle of a level, the folded columns `(2, positions)` after checking them against the root."""
+    level = params.levels[index]
+    folds = []
+    for oracle, root in enumerate(roots):
+        row_vars = params.num_vars[oracle] - level.log_columns if index == 0 else params.fold_rounds(index)
+        columns = transcript.receive_base("columns", ((1 if index == 0 else 2) << row_vars, len(positions)))
+        data = transcript.receive_bytes("siblings", DIGEST_BYTES * num_siblings(level.log_length, positions))
+        siblings = [data[i : i + DIGEST_BYTES] for i in range(0, len(data), DIGEST_BYTES)]
+        try:
+            verify_multi(root, level.log_length, positions, hash_columns(columns), siblings)
+        except ValueError as error:
+            raise ProofRejected(stage="merkle", reason=f"level {index}, oracle {oracle}: {error}") from error
+        weights = multilinear.eq_table(point[len(point) - row_vars :] if row_vars else ())
+        if index == 0:
+            folds.append(multilinear.contract_rows(weights, columns))
+        else:
+            half = columns.shape[0] // 2
+            c0 = multilinear.contract_rows(weights, columns[:half])
+            c1 = multilinear.contract_rows(weights, columns[half:])
+            folds.append(times_x(c0, c1))
+    return folds
+
+
+def times_x(c0: arrays.Extension, c1: arrays.Extension) -> arrays.Extension:
+    """c0 + X c1, both `(2, n)`: the value of an extension-field combination from its coordinates' combinations."""
+    seven = np.full(1, 7, dtype=np.uint64)
+    return np.stack([goldilocks.add(c0[0], goldilocks.mul(seven, c1[1])), goldilocks.add(c0[1], c1[0])])

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
+from ciro_zk.commitment.params import opening_bytes
 from ciro_zk.program.program import Program
 from ciro_zk.security import SecurityReport
 
@@ -48,13 +49,8 @@ def proof_bytes(program: Program) -> int:
     shape, params, preset = program.shape, program.params, program.preset
     elements = 1 + sum(2 * k + 4 for k in range(shape.log_leaves)) + shape.num_products
     elements += shape.product_rounds * shape.product_degree + (shape.num_claims - 2 - len(program.graph.outputs))
-    elements += 2 * params.rounds + (len(params.num_vars) << params.log_columns)
-    nonces = 8 * ((params.grinding_bits > 0) + (preset.lookup_grinding_bits > 0))
-    length = 1 << params.log_length
-    positions = length * (1 - (1 - 1 / length) ** params.num_queries)
-    siblings = sum(min(1 << level, positions) * (1 - min(positions / (1 << level), 1.0) / 2) for level in range(1, params.log_length + 1))
-    columns = sum(positions * 8 * params.num_rows(i) + 32 * siblings for i in range(len(params.num_vars)))
-    return 32 + 16 * elements + nonces + int(columns)
+    nonce = 8 * (preset.lookup_grinding_bits > 0)
+    return 32 + 16 * elements + nonce + int(opening_bytes(params))
 
 
 def cost_report(program: Program) -> CostReport:
@@ -62,7 +58,7 @@ def cost_report(program: Program) -> CostReport:
     shape, params, plan = program.shape, program.params, program.plan
     leaves = 1 << shape.log_leaves
     cells = sum(1 << n for n in params.num_vars)
-    code = cells << params.log_blowup
+    code = cells << params.levels[0].log_blowup
     # Fractions: two extension tables in all layers and a copy of one; opening: codewords, forms and folded cells of both oracles.
     memory = max(leaves * 32 * 5, cells * 64) + code * 8 + code * 8 // 4
     witness = sum(plan.graph.tensors[i].size for i in plan.witness_layout.shapes if i < plan.num_tensors)
