@@ -47,6 +47,8 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
         return ExitCode.NO_RESOURCES if full else ExitCode.BAD_INPUT
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "ciro_zk").startswith("ciro_zk"):
+        return ExitCode.BAD_INPUT  # an installation without its dependencies, as a verifier's may be
     return None
 
 
@@ -94,6 +96,8 @@ class Session:
             text = "interrupted; nothing was left behind"
         elif isinstance(error, MemoryError):
             text, remedy = f"out of memory: {error}", "use a smaller model or batch, or a machine with more memory"
+        elif isinstance(error, ModuleNotFoundError):
+            text, remedy = f"{error.name} is not installed", "install it: pip install ciro-zk brings all that it needs"
         print(f"ciro-zk: {text}", file=sys.stderr)
         if remedy:
             print(f"  remedy: {remedy}", file=sys.stderr, flush=True)

@@ -34,6 +34,7 @@ NODE = errors.UnsupportedNode("n1", "LSTM", "", 14, "no circuit for it", "unroll
         (MemoryError("numpy wants 1 PB"), 4),
         (OSError(errno.ENOSPC, "no space left"), 4),
         (KeyboardInterrupt(), 130),
+        (ModuleNotFoundError("No module named 'numba'", name="numba"), 2),
     ],
 )
 def test_exit_codes(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
