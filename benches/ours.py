@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,7 @@ def sizes(program: Any) -> dict[str, Any]:
         "weight_cells": cells["weight"],
         "witness_cells": cells["witness"],
         "log_oracles": list(params.num_vars),
-        "log_columns": params.log_columns,
-        "log_blowup": params.log_blowup,
-        "queries": params.num_queries,
-        "grinding_bits": params.grinding_bits,
+        "levels": [asdict(level) for level in params.levels],
         "log_leaves": plan.log_leaves,
         "lookups": sum(int(np.prod(lookup.shape)) for lookup in plan.lookups),
         "table_rows": sum(table.num_rows for table in plan.graph.tables),
