@@ -99,8 +99,8 @@ class Proving:
         return self.transcript.proof_bytes()
 
     def commit_witness(self) -> Committed:
-        oracle = padded(self.plan.witness_layout, self.program.params.num_vars[1]).pack(self.witness.cells)
-        committed = commit(self.kernels, self.program.params.levels[0], oracle)
+        oracle = padded(self.plan.witness_layout, self.program.params.oracles[1].num_vars).pack(self.witness.cells)
+        committed = commit(self.kernels, self.program.params.oracles[1].code, oracle)
         self.transcript.send_bytes("witness root", committed.root)
         return committed
 
@@ -177,8 +177,8 @@ class Proving:
     def open(self, committed: Committed, forms: Sequence[Form]) -> None:
         gamma = self.transcript.challenge("opening batch")
         params, plan = self.program.params, self.plan
-        weights = combine_forms(self.kernels, padded(plan.weight_layout, params.num_vars[0]), forms, gamma)
-        witness = combine_forms(self.kernels, padded(plan.witness_layout, params.num_vars[1]), forms, gamma)
+        weights = combine_forms(self.kernels, padded(plan.weight_layout, params.oracles[0].num_vars), forms, gamma)
+        witness = combine_forms(self.kernels, padded(plan.witness_layout, params.oracles[1].num_vars), forms, gamma)
         open_forms(self.transcript, self.kernels, params, [self.weights, committed], [weights, witness])
 
 
@@ -253,8 +253,8 @@ def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = 
 
 def commit_weights(kernels: Kernels, program: Program, weights: Mapping[int, NDArray[np.int64]]) -> Committed:
     """The weight oracle, committed."""
-    layout = padded(program.plan.weight_layout, program.params.num_vars[0])
-    return commit(kernels, program.params.levels[0], layout.pack({i: as_field(value) for i, value in weights.items()}))
+    layout = padded(program.plan.weight_layout, program.params.oracles[0].num_vars)
+    return commit(kernels, program.params.oracles[0].code, layout.pack({i: as_field(value) for i, value in weights.items()}))
 
 
 _COMMITTED: WeakKeyDictionary[ProvingKey, Committed] = WeakKeyDictionary()

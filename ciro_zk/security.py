@@ -70,11 +70,10 @@ class SecurityReport:
 def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple[Term, ...]:
     layer_errors = sum(3 * k + 2 for k in range(shape.log_leaves))
     folds, batching = 0.0, float(shape.num_claims)
-    for i, level in enumerate(params.levels):
-        length = 1 << level.log_length
-        rows = [n - level.log_columns for n in params.num_vars] if i == 0 else [params.fold_rounds(i)]
-        folds += sum(k * (level.relative_distance * length + 1) for k in rows)
-        batching += len(rows) * level.num_queries
+    for level in params.levels:
+        for oracle in level:
+            folds += oracle.row_vars * (oracle.code.radius * (1 << oracle.code.log_length) + 1)
+            batching += oracle.code.num_queries
 
     def algebraic(name: str, numerator: float, grinding: int = 0) -> Term:
         return Term(name=name, bits=LOG_FIELD - log2(max(numerator, 1)), grinding_bits=grinding)
@@ -87,8 +86,9 @@ def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple
         algebraic("opening: batching, sumcheck", batching + 2 * params.rounds),
         algebraic("opening: folding", folds),
         *(
-            Term(name=f"opening: queries of level {i}", bits=level.query_bits, grinding_bits=level.grinding_bits)
+            Term(name=f"opening: queries, level {i}.{j}", bits=oracle.code.query_bits, grinding_bits=params.grinding_bits)
             for i, level in enumerate(params.levels)
+            for j, oracle in enumerate(level)
         ),
     )
 
@@ -98,7 +98,7 @@ def _sum(bits: list[float]) -> float:
 
 
 def commitment_params(preset: Preset, shape: ProofShape, first: tuple[int, int] | None = None) -> CommitmentParams:
-    """The smallest opening whose terms sum to the preset's target; `first` fixes level 0's (log_columns, log_blowup).
+    """The smallest opening whose terms sum to the preset's target; `first` fixes the weights' (log_columns, log_blowup).
 
     `ValueError` where no number of queries reaches the target.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import ceil, log2
 
 MAX_LOG_BLOWUP = 6
@@ -15,64 +16,79 @@ ROUND_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One level's oracles: rows of 2^log_columns cells encoded at rate 2^-log_blowup, queried at `num_queries` positions."""
+class Code:
+    """An interleaved Reed-Solomon code: rows of 2^log_columns cells at rate 2^-log_blowup, queried at `num_queries` positions."""
 
     log_columns: int
     log_blowup: int
     num_queries: int
-    grinding_bits: int
 
     @property
     def log_length(self) -> int:
-        """log2 of a codeword's length, and the depth of the Merkle trees."""
+        """log2 of a codeword's length, and the depth of the Merkle tree."""
         return self.log_columns + self.log_blowup
 
     @property
-    def relative_distance(self) -> float:
-        """The unique-decoding radius (1 - rate) / 2."""
+    def radius(self) -> float:
+        """The unique-decoding radius (1 - rate) / 2, relative to the length."""
         return (1 - 2.0**-self.log_blowup) / 2
 
     @property
     def query_bits(self) -> float:
         """-log2 of the chance that a word beyond the radius passes every query."""
-        return -self.num_queries * log2(1 - self.relative_distance)
+        return -self.num_queries * log2(1 - self.radius)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oracle:
+    """A committed vector of 2^num_vars cells under a code."""
+
+    num_vars: int
+    code: Code
+
+    @property
+    def row_vars(self) -> int:
+        """log2 of the number of rows."""
+        return self.num_vars - self.code.log_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitmentParams:
-    """Level 0 holds the base-field oracles of 2^num_vars[i] cells; each later level one extension-field oracle, the packed
-    folds of the one before."""
+    """Level 0 holds the base-field oracles (weights, witness), each later level one extension-field oracle: the packed folds
+    of the level before.
 
-    num_vars: tuple[int, ...]
-    levels: tuple[Level, ...]
+    `grinding_bits` of work precede each level's positions.
+    """
 
-    @property
-    def pack_vars(self) -> int:
-        """Variables that tell the oracles' folds apart in the packed message."""
-        return (len(self.num_vars) - 1).bit_length()
+    levels: tuple[tuple[Oracle, ...], ...]
+    grinding_bits: int
 
     @property
-    def head_rounds(self) -> int:
-        """Rounds that fold level 0's rows."""
-        return max(self.num_vars) - self.levels[0].log_columns
+    def oracles(self) -> tuple[Oracle, ...]:
+        """Level 0's oracles."""
+        return self.levels[0]
+
+    def message_vars(self, level: int) -> int:
+        """Variables of what a level folds to: the next level's oracle, or the message in clear."""
+        return (sum(1 << oracle.code.log_columns for oracle in self.levels[level]) - 1).bit_length()
+
+    def block_offsets(self, level: int) -> tuple[int, ...]:
+        """Where each oracle's folded row lies in the packed message: in descending size, so that offsets are aligned."""
+        oracles = self.levels[level]
+        offsets, at = [0] * len(oracles), 0
+        for i in sorted(range(len(oracles)), key=lambda i: (-oracles[i].code.log_columns, i)):
+            offsets[i] = at
+            at += 1 << oracles[i].code.log_columns
+        return tuple(offsets)
+
+    def fold_rounds(self, level: int) -> int:
+        """Rounds that fold a level's rows: those of its tallest oracle; the others join late."""
+        return max(oracle.row_vars for oracle in self.levels[level])
 
     @property
     def rounds(self) -> int:
         """All sumcheck rounds of an opening."""
-        return self.head_rounds + self.message_vars(0)
-
-    def num_rows(self, oracle: int) -> int:
-        """Rows of a level-0 oracle."""
-        return 1 << (self.num_vars[oracle] - self.levels[0].log_columns)
-
-    def message_vars(self, level: int) -> int:
-        """Variables of what a level folds to: the next level's oracle, or the message in clear."""
-        return self.levels[level].log_columns + (self.pack_vars if level == 0 else 0)
-
-    def fold_rounds(self, level: int) -> int:
-        """Rounds that fold a level's rows."""
-        return self.head_rounds if level == 0 else self.message_vars(level - 1) - self.levels[level].log_columns
+        return self.fold_rounds(0) + self.message_vars(0)
 
     @property
     def clear_vars(self) -> int:
@@ -87,53 +103,58 @@ def num_queries_for(bits: float, log_blowup: int) -> int:
 
 def opening_bytes(params: CommitmentParams) -> float:
     """Expected bytes of an opening, Merkle siblings for positions spread evenly."""
-    size = 0.0
+    size = float(ROUND_BYTES * params.rounds + (16 << params.clear_vars))
     for i, level in enumerate(params.levels):
-        length = float(1 << level.log_length)
-        positions = length * (1 - (1 - 1 / length) ** level.num_queries)
-        nodes = [min(float(1 << d), positions) for d in range(1, level.log_length + 1)]
-        siblings = sum(n * (1 - n / (1 << d)) for d, n in enumerate(nodes, 1))
-        trees = len(params.num_vars) if i == 0 else 1
-        cells = sum(8 * params.num_rows(o) for o in range(len(params.num_vars))) if i == 0 else 16 << params.fold_rounds(i)
-        size += positions * cells + trees * 32 * siblings + 40
-    return size + ROUND_BYTES * params.rounds + (16 << params.clear_vars)
+        size += 40
+        for oracle in level:
+            length = float(1 << oracle.code.log_length)
+            positions = length * (1 - (1 - 1 / length) ** oracle.code.num_queries)
+            nodes = [min(float(1 << d), positions) for d in range(1, oracle.code.log_length + 1)]
+            siblings = sum(n * (1 - n / (1 << d)) for d, n in enumerate(nodes, 1))
+            size += positions * ((8 if i == 0 else 16) << oracle.row_vars) + 32 * siblings
+    return size
 
 
-def candidates(
-    num_vars: tuple[int, ...], log_blowup: int, bits: float, grinding_bits: int, first: tuple[int, int] | None
-) -> Iterator[CommitmentParams]:
-    """Every sensible sequence of levels whose queries are worth `bits` each, grinding included.
+def _chains(first: tuple[Oracle, ...], bits: float, grinding_bits: int) -> Iterator[CommitmentParams]:
+    """Every sensible sequence of levels after these oracles; each code's queries and work are worth `bits`."""
+    params = CommitmentParams(levels=(first,), grinding_bits=grinding_bits)
+    yield params
+    for fold in (3, 4, 5):
+        levels, message = [first], params.message_vars(0)
+        while message - fold >= MIN_CLEAR_VARS:
+            blowup = min(max(oracle.code.log_blowup for oracle in first) + len(levels) + 1, MAX_LOG_BLOWUP)
+            levels.append((Oracle(num_vars=message, code=code_for(message - fold, blowup, bits - grinding_bits)),))
+            message -= fold
+            yield CommitmentParams(levels=tuple(levels), grinding_bits=grinding_bits)
 
-    `first` fixes level 0's (log_columns, log_blowup).
-    """
 
-    def level(log_columns: int, blowup: int) -> Level:
-        queries = num_queries_for(bits - grinding_bits, blowup)
-        return Level(log_columns=log_columns, log_blowup=blowup, num_queries=queries, grinding_bits=grinding_bits)
-
-    columns = range(4, max(*num_vars, 5) + 1) if first is None else range(first[0], first[0] + 1)
-    blowup = log_blowup if first is None else first[1]
-    pack = (len(num_vars) - 1).bit_length()
-    for log_columns in columns:
-        levels = [level(log_columns, blowup)]
-        padded = tuple(max(n, log_columns) for n in num_vars)
-        yield CommitmentParams(num_vars=padded, levels=tuple(levels))
-        for fold in (3, 4, 5):
-            chain, message = list(levels), log_columns + pack
-            while message - fold >= MIN_CLEAR_VARS:
-                chain.append(level(message - fold, min(blowup + len(chain) + 1, MAX_LOG_BLOWUP)))
-                message -= fold
-                yield CommitmentParams(num_vars=padded, levels=tuple(chain))
+def code_for(log_columns: int, log_blowup: int, bits: float) -> Code:
+    """A code whose queries are worth `bits`."""
+    return Code(log_columns=log_columns, log_blowup=log_blowup, num_queries=num_queries_for(bits, log_blowup))
 
 
 def choose_levels(
     num_vars: tuple[int, ...], log_blowup: int, bits: float, grinding_bits: int, first: tuple[int, int] | None = None
 ) -> CommitmentParams:
-    """The levels with the smallest opening among those whose folds stay cheap to commit to."""
+    """The levels with the smallest opening among those whose folds stay cheap to commit to.
+
+    `first` fixes the first oracle's (log_columns, log_blowup): weights are committed once, proofs of many shapes open them.
+    """
     budget = 4.0 * sum(1 << n for n in num_vars) + (1 << 16)
+    query_bits = bits - grinding_bits
 
     def cost(params: CommitmentParams) -> tuple[bool, float]:
-        folded = sum(2.0 * (1 << (params.message_vars(i) + params.levels[i + 1].log_blowup)) for i in range(len(params.levels) - 1))
+        folded = sum(2 << level[0].code.log_length + level[0].row_vars for level in params.levels[1:])
         return folded > budget, opening_bytes(params)
 
-    return min(candidates(num_vars, log_blowup, bits, grinding_bits, first), key=cost)
+    def oracle(n: int, log_columns: int, blowup: int = log_blowup) -> Oracle:
+        return Oracle(num_vars=max(n, log_columns), code=code_for(log_columns, blowup, query_bits))
+
+    def columns(n: int) -> range:
+        return range(max(n // 2, 4), max(n, 5) + 1)
+
+    options = [[oracle(n, c) for c in columns(n)] for n in num_vars]
+    if first is not None:
+        options[0] = [oracle(num_vars[0], *first)]
+    chains = (params for chosen in product(*options) for params in _chains(chosen, bits, grinding_bits))
+    return min(chains, key=cost)

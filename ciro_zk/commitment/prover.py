@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.commitment.params import CommitmentParams, Level
+from ciro_zk.commitment.params import Code, CommitmentParams
 from ciro_zk.commitment.verifier import evaluation_points
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
@@ -37,9 +37,9 @@ class Committed:
         return self.tree.root
 
 
-def commit(kernels: Kernels, level: Level, cells: NDArray[np.uint64]) -> Committed:
+def commit(kernels: Kernels, code: Code, cells: NDArray[np.uint64]) -> Committed:
     """Encode and hash an oracle."""
-    codewords = kernels.encode_rows(cells.reshape(-1, 1 << level.log_columns), level.log_blowup)
+    codewords = kernels.encode_rows(cells.reshape(-1, 1 << code.log_columns), code.log_blowup)
     return Committed(cells, codewords, MerkleTree(kernels.hash_columns(codewords), kernels))
 
 
@@ -62,39 +62,40 @@ def open_forms(
     forms: Sequence[Extension],
 ) -> None:
     """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`."""
-    largest = max(params.num_vars)
+    head = params.fold_rounds(0)
     shares = [
-        _Share(oracle.cells, form, largest - n, kernels.inner_product_base(form, oracle.cells), ONE)
-        for oracle, form, n in zip(oracles, forms, params.num_vars, strict=True)
+        _Share(committed.cells, form, head - oracle.row_vars, kernels.inner_product_base(form, committed.cells), ONE)
+        for committed, form, oracle in zip(oracles, forms, params.oracles, strict=True)
     ]
     for index, level in enumerate(params.levels):
         for k in range(params.fold_rounds(index)):
             _round(transcript, kernels, shares, k)
-        share = _packed(shares, params.message_vars(index))
+        offsets = params.block_offsets(index)
+        share = _packed(shares, offsets, params.message_vars(index))
         folded: list[Committed] = []
         if index == len(params.levels) - 1:
             transcript.send_base("clear message", share.cells)
         else:
-            folded = [commit(kernels, params.levels[index + 1], share.cells)]
+            folded = [commit(kernels, params.levels[index + 1][0].code, share.cells)]
             transcript.send_bytes("folded root", folded[0].root)
-        bits = level.grinding_bits
+        bits = params.grinding_bits
         transcript.send_work("query grinding", kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
-        positions = transcript.positions("positions", level.num_queries, level.log_length)
-        for oracle in oracles:
-            transcript.send_base("columns", oracle.codewords[:, positions])
-            transcript.send_bytes("siblings", b"".join(oracle.tree.open(positions)))
-        _add_point_claims(transcript, kernels, level, share, positions, len(oracles))
+        for committed, oracle, offset in zip(oracles, level, offsets, strict=True):
+            positions = transcript.positions("positions", oracle.code.num_queries, oracle.code.log_length)
+            transcript.send_base("columns", committed.codewords[:, positions])
+            transcript.send_bytes("siblings", b"".join(committed.tree.open(positions)))
+            _add_point_claims(transcript, kernels, oracle.code, share, positions, offset)
         oracles, shares = folded, [share]
     for k in range(params.clear_vars):
         _round(transcript, kernels, shares, k)
 
 
-def _packed(shares: Sequence[_Share], message_vars: int) -> _Share:
+def _packed(shares: Sequence[_Share], offsets: Sequence[int], message_vars: int) -> _Share:
     """The folded messages side by side in one message; the forms carry the scales."""
     cells, form = np.zeros((2, 1 << message_vars), dtype=np.uint64), np.zeros((2, 1 << message_vars), dtype=np.uint64)
-    size, claim = shares[0].form.shape[1], ZERO
-    for i, share in enumerate(shares):
-        cut = slice(i * size, (i + 1) * size)
+    claim = ZERO
+    for share, offset in zip(shares, offsets, strict=True):
+        cut = slice(offset, offset + share.form.shape[1])
         if share.cells.ndim == 1:
             cells[0, cut] = share.cells
         else:
@@ -105,19 +106,15 @@ def _packed(shares: Sequence[_Share], message_vars: int) -> _Share:
 
 
 def _add_point_claims(
-    transcript: ProverTranscript, kernels: Kernels, level: Level, share: _Share, positions: Sequence[int], num_blocks: int
+    transcript: ProverTranscript, kernels: Kernels, code: Code, share: _Share, positions: Sequence[int], offset: int
 ) -> None:
-    """Join <t(x), block> at every position and block to the running claim."""
+    """Join <t(x), block> at every position to the running claim."""
     delta = transcript.challenge("query batch")
-    weights = arrays.from_list(powers(delta, num_blocks * len(positions) + 1)[1:])
-    points = evaluation_points(level, positions)
-    size = 1 << level.log_columns
-    for block in range(num_blocks):
-        mine = np.ascontiguousarray(weights[:, block * len(positions) : (block + 1) * len(positions)])
-        tensor = combined_powers(kernels, points, mine, level.log_columns)
-        cut = slice(block * size, (block + 1) * size)
-        share.claim = share.claim + kernels.inner_product(tensor, np.ascontiguousarray(share.cells[:, cut]))
-        share.form[:, cut] = goldilocks.add(share.form[:, cut], tensor)
+    weights = arrays.from_list(powers(delta, len(positions) + 1)[1:])
+    tensor = combined_powers(kernels, evaluation_points(code, positions), weights, code.log_columns)
+    cut = slice(offset, offset + (1 << code.log_columns))
+    share.claim = share.claim + kernels.inner_product(tensor, np.ascontiguousarray(share.cells[:, cut]))
+    share.form[:, cut] = goldilocks.add(share.form[:, cut], tensor)
 
 
 def combined_powers(kernels: Kernels, points: Base, weights: Extension, log_size: int) -> Extension:

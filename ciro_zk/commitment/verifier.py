@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.commitment.params import CommitmentParams, Level
+from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.errors import ProofRejected
 from ciro_zk.field import arrays, goldilocks, ntt
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
@@ -57,9 +57,6 @@ class PointClaims:
         """The form's multilinear extension at `z`, all challenges of the opening."""
         point = z[self.start : self.start + self.message_vars]
         split = self.message_vars - self.vars
-        selector = ONE
-        for i, r in enumerate(point[:split]):
-            selector = selector * (r if self.block >> (split - 1 - i) & 1 else ONE - r)
         current, power = self.weights, self.points
         for r in reversed(point[split:]):
             # 1 - r + r x^(2^i), the last variable first
@@ -68,7 +65,7 @@ class PointClaims:
             factor = goldilocks.add(factor, np.array([[rest.c0], [rest.c1]], dtype=np.uint64))
             current = arrays.mul(current, factor)
             power = goldilocks.mul(power, power)
-        return selector * arrays.total(current)
+        return selector(point[:split], self.block) * arrays.total(current)
 
 
 def verify_opening(
@@ -92,16 +89,17 @@ def verify_opening(
             message = transcript.receive_extension("clear message", 1 << params.clear_vars)
         else:
             next_root = transcript.receive_bytes("folded root", DIGEST_BYTES)
-        transcript.receive_work("query grinding", level.grinding_bits)
-        positions = transcript.positions("positions", level.num_queries, level.log_length)
-        folds = _opened_columns(transcript, params, index, roots, positions, point)
-        points = evaluation_points(level, positions)
-        delta = transcript.challenge("query batch")
-        weights = arrays.from_list(powers(delta, len(folds) * len(positions) + 1)[1:])
-        for block, values in enumerate(folds):
-            mine = np.ascontiguousarray(weights[:, block * len(positions) : (block + 1) * len(positions)])
-            claim = claim + arrays.inner_product(mine, values)
-            added.append(PointClaims(points, mine, block, level.log_columns, len(point), params.message_vars(index)))
+        transcript.receive_work("query grinding", params.grinding_bits)
+        for i, (oracle, root, offset) in enumerate(zip(level, roots, params.block_offsets(index), strict=True)):
+            positions = transcript.positions("positions", oracle.code.num_queries, oracle.code.log_length)
+            name = f"level {index}, oracle {i}"
+            values = _folded_columns(transcript, oracle, root, positions, head[len(head) - oracle.row_vars :], index == 0, name)
+            delta = transcript.challenge("query batch")
+            weights = arrays.from_list(powers(delta, len(positions) + 1)[1:])
+            claim = claim + arrays.inner_product(weights, values)
+            points = evaluation_points(oracle.code, positions)
+            block = offset >> oracle.code.log_columns
+            added.append(PointClaims(points, weights, block, oracle.code.log_columns, len(point), params.message_vars(index)))
         roots = () if last else (next_root,)
     tail, claim = verify_rounds(transcript, claim, params.clear_vars, 2, "opening")
     point += tail
@@ -112,56 +110,56 @@ def verify_opening(
     check_final(STAGE, expected, claim, "the linear forms at the final point do not meet the sumcheck's claim")
 
 
-def evaluation_points(level: Level, positions: Sequence[int]) -> NDArray[np.uint64]:
-    """The points of a level's code at some positions."""
-    return np.array([ntt.evaluation_point(level.log_length, position) for position in positions], dtype=np.uint64)
+def evaluation_points(code: Code, positions: Sequence[int]) -> NDArray[np.uint64]:
+    """The points of a code at some positions."""
+    return np.array([ntt.evaluation_point(code.log_length, position) for position in positions], dtype=np.uint64)
 
 
 def forms_value(params: CommitmentParams, point: Sequence[Ext], form_at: Callable[[int, Sequence[Ext]], Ext]) -> Ext:
-    """sum_i eq(pack variables, i) 2^-(rounds before i joins) w_i(z_i)."""
-    head, pack = params.head_rounds, params.pack_vars
+    """sum_i eq(pack variables, block i) 2^-(rounds before i joins) w_i(z_i)."""
+    head, message = params.fold_rounds(0), params.message_vars(0)
     value = ZERO
-    for oracle, num_vars in enumerate(params.num_vars):
-        late = head + params.levels[0].log_columns - num_vars
+    for i, (oracle, offset) in enumerate(zip(params.oracles, params.block_offsets(0), strict=True)):
+        columns = oracle.code.log_columns
+        late = head - oracle.row_vars
         scale = ONE
         for _ in range(late):
             scale = scale * HALF
-        for i, r in enumerate(point[head : head + pack]):
-            scale = scale * (r if oracle >> (pack - 1 - i) & 1 else ONE - r)
-        own = [*point[late:head], *point[head + pack :]]
-        value = value + scale * form_at(oracle, own)
+        scale = scale * selector(point[head : head + message - columns], offset >> columns)
+        value = value + scale * form_at(i, [*point[late:head], *point[head + message - columns : head + message]])
     return value
 
 
-def _opened_columns(
+def selector(point: Sequence[Ext], index: int) -> Ext:
+    """eq(point, bits of index)."""
+    value = ONE
+    for i, r in enumerate(point):
+        value = value * (r if index >> (len(point) - 1 - i) & 1 else ONE - r)
+    return value
+
+
+def _folded_columns(
     transcript: VerifierTranscript,
-    params: CommitmentParams,
-    index: int,
-    roots: Sequence[bytes],
+    oracle: Oracle,
+    root: bytes,
     positions: Sequence[int],
-    point: Sequence[Ext],
-) -> list[arrays.Extension]:
-    """Per oracle of a level, the folded columns `(2, positions)` after checking them against the root."""
-    level = params.levels[index]
-    folds = []
-    for oracle, root in enumerate(roots):
-        row_vars = params.num_vars[oracle] - level.log_columns if index == 0 else params.fold_rounds(index)
-        columns = transcript.receive_base("columns", ((1 if index == 0 else 2) << row_vars, len(positions)))
-        data = transcript.receive_bytes("siblings", DIGEST_BYTES * num_siblings(level.log_length, positions))
-        siblings = [data[i : i + DIGEST_BYTES] for i in range(0, len(data), DIGEST_BYTES)]
-        try:
-            verify_multi(root, level.log_length, positions, hash_columns(columns), siblings)
-        except ValueError as error:
-            raise ProofRejected(stage="merkle", reason=f"level {index}, oracle {oracle}: {error}") from error
-        weights = multilinear.eq_table(point[len(point) - row_vars :] if row_vars else ())
-        if index == 0:
-            folds.append(multilinear.contract_rows(weights, columns))
-        else:
-            half = columns.shape[0] // 2
-            c0 = multilinear.contract_rows(weights, columns[:half])
-            c1 = multilinear.contract_rows(weights, columns[half:])
-            folds.append(times_x(c0, c1))
-    return folds
+    challenges: Sequence[Ext],
+    is_base: bool,
+    name: str,
+) -> arrays.Extension:
+    """An oracle's columns at some positions, checked against its root and folded: `(2, positions)`."""
+    columns = transcript.receive_base("columns", ((1 if is_base else 2) << oracle.row_vars, len(positions)))
+    data = transcript.receive_bytes("siblings", DIGEST_BYTES * num_siblings(oracle.code.log_length, positions))
+    siblings = [data[i : i + DIGEST_BYTES] for i in range(0, len(data), DIGEST_BYTES)]
+    try:
+        verify_multi(root, oracle.code.log_length, positions, hash_columns(columns), siblings)
+    except ValueError as error:
+        raise ProofRejected(stage="merkle", reason=f"{name}: {error}") from error
+    weights = multilinear.eq_table(challenges)
+    if is_base:
+        return multilinear.contract_rows(weights, columns)
+    half = columns.shape[0] // 2
+    return times_x(multilinear.contract_rows(weights, columns[:half]), multilinear.contract_rows(weights, columns[half:]))
 
 
 def times_x(c0: arrays.Extension, c1: arrays.Extension) -> arrays.Extension:

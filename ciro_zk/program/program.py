@@ -29,9 +29,9 @@ class Program:
     name: str
     bits: int
     preset: Preset
-    first_level: tuple[int, int] | None = None
-    """log2 of level 0's row length and blow-up; None: the cheapest. A registration takes its program's, since both open
-    the same weight oracle."""
+    weight_code: tuple[int, int] | None = None
+    """log2 of the weight oracle's row length and blow-up; None: the cheapest. A registration and a batch take their program's,
+    since all open the same weight oracle."""
 
     @cached_property
     def manifest(self) -> bytes:
@@ -90,7 +90,7 @@ class Program:
 
     @cached_property
     def params(self) -> CommitmentParams:
-        return commitment_params(self.preset, self.shape, self.first_level)
+        return commitment_params(self.preset, self.shape, self.weight_code)
 
     @cached_property
     def security(self) -> SecurityReport:
@@ -101,7 +101,7 @@ class Program:
         """The program whose proof shows that every weight lies in its range; None for a model without weights."""
         if not self.graph.weights:
             return None
-        first = self.params.levels[0]
+        code = self.params.oracles[0].code
         builder = GraphBuilder()
         table = builder.table(Range(bits=self.bits))
         ids = [builder.weight(t.name, t.shape, low=t.low, high=t.high) for t in (self.graph.tensors[i] for i in self.graph.weights)]
@@ -109,4 +109,4 @@ class Program:
             tensor = builder.tensors[i]
             width = (tensor.high - tensor.low + 1).bit_length() - 1
             builder.add(RangeCheck(inputs=(i,), range_table=table, low=tensor.low, num_limbs=max(width // self.bits, 1)))
-        return Program(builder.build(), f"{self.name} weights", self.bits, self.preset, (first.log_columns, first.log_blowup))
+        return Program(builder.build(), f"{self.name} weights", self.bits, self.preset, (code.log_columns, code.log_blowup))

@@ -57,8 +57,8 @@ def cost_report(program: Program) -> CostReport:
     """Count and estimate one proof of a program."""
     shape, params, plan = program.shape, program.params, program.plan
     leaves = 1 << shape.log_leaves
-    cells = sum(1 << n for n in params.num_vars)
-    code = cells << params.levels[0].log_blowup
+    cells = sum(1 << oracle.num_vars for oracle in params.oracles)
+    code = sum(1 << oracle.num_vars + oracle.code.log_blowup for oracle in params.oracles)
     # Fractions: two extension tables in all layers and a copy of one; opening: codewords, forms and folded cells of both oracles.
     memory = max(leaves * 32 * 5, cells * 64) + code * 8 + code * 8 // 4
     witness = sum(plan.graph.tensors[i].size for i in plan.witness_layout.shapes if i < plan.num_tensors)
