@@ -16,6 +16,7 @@ from ciro_zk.circuit.manifest import canonical_json
 from ciro_zk.container import atomic_write, pack, pack_array, read_file, unpack, unpack_array
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.hash.blake2s import DIGEST_BYTES
+from ciro_zk.ops.batch import MAX_BATCH
 
 KIND = b"PROF"
 VERSION = 1
@@ -36,12 +37,15 @@ class Proof:
     inputs: Mapping[str, Integers]
     outputs: Mapping[str, Integers]
     body: bytes
+    batch: int = 1
+    """Inferences in the proof; over 1, every public tensor has the batch as an axis in front."""
     source: str = "proof"
 
     def __bytes__(self) -> bytes:
         header = {
             "program": self.program_digest.hex(),
             "model": self.model_commitment.hex(),
+            "batch": self.batch,
             "inputs": [[name, list(value.shape)] for name, value in self.inputs.items()],
             "outputs": [[name, list(value.shape)] for name, value in self.outputs.items()],
         }
@@ -62,8 +66,14 @@ class Proof:
             header: Any = json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise fail("header", "is not JSON") from error
-        if not isinstance(header, dict) or set(header) != {"program", "model", "inputs", "outputs"} or canonical_json(header) != raw:
-            raise fail("header", "must be a canonical object with program, model, inputs and outputs")
+        if (
+            not isinstance(header, dict)
+            or set(header) != {"program", "model", "batch", "inputs", "outputs"}
+            or canonical_json(header) != raw
+        ):
+            raise fail("header", "must be a canonical object with program, model, batch, inputs and outputs")
+        if type(header["batch"]) is not int or not 1 <= header["batch"] <= MAX_BATCH:
+            raise fail("batch", f"must be an integer from 1 to {MAX_BATCH}")
         cells = unpack_array(sections["public"], np.int64, (MAX_CELLS,), source=source, field="public")
         shapes = {kind: _shapes(header[kind], kind, fail) for kind in ("inputs", "outputs")}
         inputs, rest = _take(shapes["inputs"], cells)
@@ -76,6 +86,7 @@ class Proof:
             inputs=inputs,
             outputs=outputs,
             body=bytes(sections["body"]),
+            batch=header["batch"],
             source=source,
         )
 
@@ -110,7 +121,7 @@ def _shapes(value: Any, kind: str, fail: Any) -> list[tuple[str, tuple[int, ...]
         if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str) or not isinstance(entry[1], list):
             raise fail(kind, "must be a list of names and shapes")
         name, shape = entry
-        if not 1 <= len(shape) <= 8 or any(type(d) is not int or not 1 <= d <= MAX_CELLS for d in shape) or len(name) > 512:
+        if not 1 <= len(shape) <= 9 or any(type(d) is not int or not 1 <= d <= MAX_CELLS for d in shape) or len(name) > 512:
             raise fail(kind, f"has an entry {name[:40]!r} with a bad name or shape")
         found.append((name, tuple(shape)))
     if len({name for name, _ in found}) != len(found):

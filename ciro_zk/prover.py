@@ -28,12 +28,13 @@ from ciro_zk.circuit.graph import as_field
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.prover import Committed, commit, open_forms
-from ciro_zk.errors import ProofFormatError, ResourceError
+from ciro_zk.errors import InputError, ProofFormatError, ResourceError
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels, numba_kernels
 from ciro_zk.lookup.prover import prove_fractions
+from ciro_zk.ops.batch import MAX_BATCH
 from ciro_zk.poly import linear_form
 from ciro_zk.poly.linear_form import Term, num_vars
 from ciro_zk.program.circuit import Circuit
@@ -289,32 +290,64 @@ def check_memory(needed: int) -> None:
         )
 
 
-def prove(pk: ProvingKey, run: Run, *, threads: int | None = None, progress: Progress = silent, kernels: Kernels | None = None) -> Proof:
-    """Prove one run.
+def prove(
+    pk: ProvingKey,
+    runs: Run | Sequence[Run],
+    *,
+    threads: int | None = None,
+    progress: Progress = silent,
+    kernels: Kernels | None = None,
+) -> Proof:
+    """Prove one run, or several in one proof.
 
     Parameters
     ----------
     pk : ProvingKey
         From `setup`.
-    run : Run
-        From `infer` with the same key.
+    runs : Run or sequence of Run
+        From `infer` with the same key. A batch's cost per run falls: weights, tables and the opening's tail are paid once.
     threads : int, optional
         Threads to prove with; all cores by default.
     progress : callable
         See `ciro_zk.progress`.
     kernels : Kernels, optional
         The implementation to compute with; Numba's by default. The proof's bytes do not depend on it.
+
+    Raises
+    ------
+    InputError
+        No runs, or too many.
+    ResourceError
+        The proof does not fit in memory.
     """
-    program = pk.program
+    batch = 1 if isinstance(runs, Run) else len(runs)
+    run = runs if isinstance(runs, Run) else runs[0] if batch == 1 else None
+    if not 1 <= batch <= MAX_BATCH:
+        raise InputError(f"{batch} runs cannot be proven at once", field="runs", remedy=f"give 1 to {MAX_BATCH} runs")
+    program = pk.program.batched(batch)
     check_memory(cost_report(program).memory_bytes)
     kernels = kernels or numba_kernels(threads=threads)
-    statement = statement_of(program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs)
+    progress(Step("witness", 0, 4))
+    if run is None:
+        run = joined(pk, program, list(runs) if not isinstance(runs, Run) else [])
+    statement = statement_of(pk.program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs, batch)
     witness = Witness.of(kernels, program.plan, run.values)
     body = Proving(program, statement, kernels, committed_weights(kernels, pk), witness, progress).run()
     return Proof(
-        program_digest=program.digest,
+        program_digest=pk.program.digest,
         model_commitment=pk.vk.model_commitment,
         inputs=run.integer_inputs,
         outputs=run.integer_outputs,
         body=body,
+        batch=batch,
     )
+
+
+def joined(pk: ProvingKey, program: Program, runs: Sequence[Run]) -> Run:
+    """Several runs as one run of the batched program."""
+    graph = program.graph
+    inputs = {port.name: np.stack([run.integer_inputs[port.name] for run in runs]) for port in graph.inputs}
+    weights = {i: pk.weights[j] for i, j in zip(graph.weights, pk.program.graph.weights, strict=True)}
+    values = graph.run({port.tensor: inputs[port.name] for port in graph.inputs} | weights)
+    outputs = {port.name: np.ascontiguousarray(values[port.tensor]) for port in graph.outputs}
+    return Run(inputs, outputs, {port.name: outputs[port.name] * np.float64(port.scale) for port in graph.outputs}, values, runs[0].device)

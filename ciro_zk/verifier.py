@@ -26,7 +26,7 @@ from ciro_zk.circuit.graph import Port, as_field
 from ciro_zk.circuit.plan import padded_vars, point_term
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.commitment.verifier import verify_opening
-from ciro_zk.errors import ProofRejected
+from ciro_zk.errors import InputError, ProofRejected
 from ciro_zk.field import goldilocks
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
 from ciro_zk.hash.blake2s import DIGEST_BYTES
@@ -36,7 +36,7 @@ from ciro_zk.poly import linear_form, multilinear
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.program import Program
 from ciro_zk.program.public import check_given, check_public
-from ciro_zk.program.statement import PROTOCOL, Statement, statement_of
+from ciro_zk.program.statement import PROTOCOL, Inference, Statement, digest_tree, inference_digests, statement_of
 from ciro_zk.proof import Proof
 from ciro_zk.security import SecurityReport
 from ciro_zk.sumcheck.verifier import HALF, check_final, verify_rounds
@@ -171,6 +171,34 @@ class Verified:
     integer_inputs: dict[str, Integers]
     integer_outputs: dict[str, Integers]
     security: SecurityReport
+    program: Program
+
+    def inference(self, index: int) -> Inference:
+        """One inference of the batch, addressed alone: its digests under the statement's roots, checked, and its public tensors.
+
+        Raises `InputError` for an index outside the batch.
+        """
+        batch, graph = self.statement.batch, self.program.graph
+        if not 0 <= index < batch:
+            raise InputError(f"the proof has {batch} inferences", field="index", value=index, remedy=f"give 0 to {batch - 1}")
+        digests, paths, tensors = [], [], []
+        for ports, values in ((graph.inputs, self.integer_inputs), (graph.outputs, self.integer_outputs)):
+            every = inference_digests(ports, graph.tensors, values, batch)
+            digests.append(every[index])
+            paths.append(tuple(digest_tree(every).open([index])))
+            tensors.append({name: value if batch == 1 else value[index] for name, value in values.items()})
+        inference = Inference(
+            statement=self.statement,
+            index=index,
+            input_digest=digests[0],
+            output_digest=digests[1],
+            input_path=paths[0],
+            output_path=paths[1],
+            integer_inputs=tensors[0],
+            integer_outputs=tensors[1],
+        )
+        inference.check()
+        return inference
 
     def __repr__(self) -> str:
         names = ", ".join(self.outputs)
@@ -240,7 +268,12 @@ def verify(
             expected=vk.model_commitment.hex(),
             actual=proof.model_commitment.hex(),
         )
-    graph = program.graph
+    try:
+        batched = program.batched(proof.batch)
+        batched.validate()
+    except ValueError as error:
+        raise ProofRejected(stage="statement", reason=f"a batch of {proof.batch} is not possible: {error}") from error
+    graph = batched.graph
     check_public("input", graph.inputs, graph.tensors, proof.inputs)
     check_public("output", graph.outputs, graph.tensors, proof.outputs)
     if inputs is not None:
@@ -248,17 +281,17 @@ def verify(
     if outputs is not None:
         check_given("output", graph.outputs, graph.tensors, proof.outputs, outputs)
     check_registration(vk)
-    statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs)
-    Checking(
-        program, statement, _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs), proof.body, proof.source
-    ).run()
+    statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs, proof.batch)
+    public = _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs)
+    Checking(batched, statement, public, proof.body, proof.source).run()
     return Verified(
         statement=statement,
         inputs={port.name: proof.inputs[port.name] * np.float64(port.scale) for port in graph.inputs},
         outputs={port.name: proof.outputs[port.name] * np.float64(port.scale) for port in graph.outputs},
         integer_inputs=dict(proof.inputs),
         integer_outputs=dict(proof.outputs),
-        security=program.security,
+        security=batched.security,
+        program=program,
     )
 
 

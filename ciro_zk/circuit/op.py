@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,18 @@ class ZeroCheck:
     columns: tuple[Column, ...]
 
 
+class Batcher(Protocol):
+    """What an operator rewrites itself with; see `ciro_zk.ops.batch`."""
+
+    size: int
+
+    def add(self, op: Op) -> tuple[int, ...]:
+        """Append an operator to the batched graph; returns the ids of its outputs."""
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """The shape of a tensor of the batched graph."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Op(ABC):
     """An operator: tensor ids in, tensors out. Attribute fields are ints, strings and nested tuples of them (the manifest's JSON)."""
@@ -70,6 +82,10 @@ class Op(ABC):
     @abstractmethod
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
         """The integer semantics: the specification of the operator. int64 arrays of the inputs' shapes to those of the outputs."""
+
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """The operator on tensors that have the batch as an axis of their own in front; `inputs` are ids of such tensors."""
+        return batcher.add(replace(self, inputs=inputs))
 
     @abstractmethod
     def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:

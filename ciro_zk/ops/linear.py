@@ -11,14 +11,14 @@ Identity: <w, A x + b> = <A^T w, x> + <w, b>, exact. Source: protocol.md, sectio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Integers, LinearOp, register
+from ciro_zk.circuit.op import HALF_FIELD, Batcher, CircuitError, Integers, LinearOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field import goldilocks
 from ciro_zk.field.extension import P
@@ -47,6 +47,9 @@ class Reshape(LinearOp):
     kind: ClassVar[str] = "reshape"
     shape: tuple[int, ...]
 
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        return batcher.add(Reshape(inputs=inputs, shape=(batcher.size, *self.shape)))
+
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         (x,) = inputs
         if prod(self.shape) != x.size:
@@ -70,6 +73,9 @@ class Transpose(LinearOp):
 
     kind: ClassVar[str] = "transpose"
     permutation: tuple[int, ...]
+
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        return batcher.add(Transpose(inputs=inputs, permutation=(0, *(axis + 1 for axis in self.permutation))))
 
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         (x,) = inputs
@@ -98,6 +104,9 @@ class AxisMap(LinearOp):
     axis: int
     index: tuple[tuple[int, ...], ...]
     weight: tuple[tuple[int, ...], ...]
+
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        return batcher.add(replace(self, inputs=inputs, axis=self.axis + 1))
 
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         (x,) = inputs

@@ -13,7 +13,7 @@ dilation change only U. Source: protocol.md, section 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
@@ -22,9 +22,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ciro_zk.circuit.factor import Contract, Factor, Keep, Map, Role
-from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Integers, ProductOp, register
+from ciro_zk.circuit.op import HALF_FIELD, Batcher, CircuitError, Integers, ProductOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.lookup.tables import Table
+from ciro_zk.ops.linear import Reshape, Transpose
 from ciro_zk.poly.linear_form import Group, Term
 
 Interval = tuple[Integers, Integers]
@@ -70,6 +71,15 @@ class MatMul(ProductOp):
 
     kind: ClassVar[str] = "matmul"
 
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """The batch joins s: x (N, b, s, k) as (b, N s, k), y (b, N s, o) as (N, b, s, o)."""
+        size, b, s, k = batcher.shape(inputs[0])
+        (moved,) = batcher.add(Transpose(inputs=inputs[:1], permutation=(1, 0, 2, 3)))
+        (flat,) = batcher.add(Reshape(inputs=(moved,), shape=(b, size * s, k)))
+        (y,) = batcher.add(MatMul(inputs=(flat, inputs[1])))
+        (split,) = batcher.add(Reshape(inputs=(y,), shape=(b, size, s, batcher.shape(y)[2])))
+        return batcher.add(Transpose(inputs=(split,), permutation=(1, 0, 2, 3)))
+
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         x, w = inputs
         if len(x.shape) != 3 or len(w.shape) != 3 or x.shape[0] != w.shape[0] or x.shape[2] != w.shape[1]:
@@ -100,6 +110,13 @@ class Conv(ProductOp):
     pads_begin: tuple[int, ...]
     pads_end: tuple[int, ...]
     dilations: tuple[int, ...]
+
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """The batch joins n."""
+        size, n, *rest = batcher.shape(inputs[0])
+        (flat,) = batcher.add(Reshape(inputs=inputs[:1], shape=(size * n, *rest)))
+        (y,) = batcher.add(replace(self, inputs=(flat, inputs[1])))
+        return batcher.add(Reshape(inputs=(y,), shape=(size, n, *batcher.shape(y)[1:])))
 
     def _spatial(self, x: tuple[int, ...], w: tuple[int, ...]) -> tuple[int, ...]:
         parameters = zip(x[3:], w[3:], self.strides, self.pads_begin, self.pads_end, self.dilations, strict=True)
@@ -170,6 +187,10 @@ class Hadamard(ProductOp):
     """Cell-wise product; where w has an axis of length 1 it is broadcast."""
 
     kind: ClassVar[str] = "hadamard"
+
+    def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        (w,) = batcher.add(Reshape(inputs=inputs[1:], shape=(1, *batcher.shape(inputs[1]))))
+        return batcher.add(Hadamard(inputs=(inputs[0], w)))
 
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         x, w = inputs

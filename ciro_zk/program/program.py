@@ -17,6 +17,7 @@ from ciro_zk.commitment.params import CommitmentParams
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.lookup.tables import Range
 from ciro_zk.ops import RangeCheck
+from ciro_zk.ops.batch import batch_graph
 from ciro_zk.params import PRESETS, Preset
 from ciro_zk.security import ProofShape, SecurityReport, commitment_params, security_report
 
@@ -95,6 +96,23 @@ class Program:
     @cached_property
     def security(self) -> SecurityReport:
         return security_report(self.preset, self.shape, self.params)
+
+    def batched(self, size: int) -> Program:
+        """The program of `size` inferences in one proof, on the same committed weights; itself for one.
+
+        `CircuitError` for a size out of bounds.
+        """
+        if size == 1:
+            return self
+        if size not in self._batches:
+            code = self.params.oracles[0].code
+            graph = batch_graph(self.graph, size)
+            self._batches[size] = Program(graph, self.name, self.bits, self.preset, (code.log_columns, code.log_blowup))
+        return self._batches[size]
+
+    @cached_property
+    def _batches(self) -> dict[int, Program]:
+        return {}
 
     @cached_property
     def registration(self) -> Program | None:

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from ciro_zk.circuit.graph import Port
 from ciro_zk.circuit.tensor import Tensor
+from ciro_zk.errors import ProofRejected
+from ciro_zk.hash.blake2s import DIGEST_BYTES
+from ciro_zk.hash.merkle import MerkleTree, verify_multi
 from ciro_zk.hash.transcript import Transcript
+from ciro_zk.kernels import plain_kernels
 from ciro_zk.program.program import Program
 
 Integers = NDArray[np.int64]
@@ -21,7 +25,11 @@ PROTOCOL = "ciro_zk native 1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The program of digest `program_digest` with the weights under `model_commitment` maps these inputs to these outputs."""
+    """The program of digest `program_digest` with the weights under `model_commitment` maps these inputs to these outputs.
+
+    `input_digest` and `output_digest` are of the public tensors (`tensors_digest`); of a batch of several inferences they are the Merkle
+    roots over each inference's own, padded with zero digests to a power of two, so that one inference can be addressed alone.
+    """
 
     program_digest: bytes
     model_commitment: bytes
@@ -52,14 +60,61 @@ def tensors_digest(ports: Sequence[Port], tensors: Sequence[Tensor], values: Map
     return digest.digest()
 
 
-def statement_of(program: Program, model_commitment: bytes, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers]) -> Statement:
-    """The statement that a program with these weights maps these public tensors."""
+def statement_of(
+    program: Program, model_commitment: bytes, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers], batch: int = 1
+) -> Statement:
+    """The statement that a program with these weights maps these public tensors, which have the batch in front if it is over 1."""
     graph = program.graph
     return Statement(
         program_digest=program.digest,
         model_commitment=model_commitment,
         preset=program.preset.name,
-        batch=1,
-        input_digest=tensors_digest(graph.inputs, graph.tensors, inputs),
-        output_digest=tensors_digest(graph.outputs, graph.tensors, outputs),
+        batch=batch,
+        input_digest=digest_tree(inference_digests(graph.inputs, graph.tensors, inputs, batch)).root,
+        output_digest=digest_tree(inference_digests(graph.outputs, graph.tensors, outputs, batch)).root,
     )
+
+
+def inference_digests(ports: Sequence[Port], tensors: Sequence[Tensor], values: Mapping[str, Integers], batch: int) -> list[bytes]:
+    """`tensors_digest` of each inference; `tensors` are those of the single program."""
+    if batch == 1:
+        return [tensors_digest(ports, tensors, values)]
+    return [tensors_digest(ports, tensors, {name: value[i] for name, value in values.items()}) for i in range(batch)]
+
+
+def digest_tree(digests: Sequence[bytes]) -> MerkleTree:
+    """The tree over the inferences' digests; the root of one is the digest itself."""
+    size = 1 << (len(digests) - 1).bit_length()
+    leaves = np.zeros((size, DIGEST_BYTES), dtype=np.uint8)
+    for i, digest in enumerate(digests):
+        leaves[i] = np.frombuffer(digest, dtype=np.uint8)
+    return MerkleTree(leaves, plain_kernels())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """One inference of a proven statement: its digests with their paths to the statement's, and its public tensors as integers."""
+
+    statement: Statement
+    index: int
+    input_digest: bytes
+    output_digest: bytes
+    input_path: tuple[bytes, ...]
+    output_path: tuple[bytes, ...]
+    integer_inputs: Mapping[str, Integers]
+    integer_outputs: Mapping[str, Integers]
+
+    def check(self) -> None:
+        """`ProofRejected` (stage "statement") unless both digests are under the statement's roots at this index."""
+        depth = (self.statement.batch - 1).bit_length()
+        claims = (
+            ("input", self.statement.input_digest, self.input_digest, self.input_path),
+            ("output", self.statement.output_digest, self.output_digest, self.output_path),
+        )
+        for kind, root, digest, path in claims:
+            try:
+                if not 0 <= self.index < self.statement.batch:
+                    raise ValueError(f"index {self.index} is not in a batch of {self.statement.batch}")
+                verify_multi(root, depth, [self.index], [digest], path)
+            except ValueError as error:
+                raise ProofRejected(stage="statement", reason=f"{kind} digest: {error}") from error
