@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ciro_zk.commitment import prover as opening
-from ciro_zk.commitment.params import CommitmentParams, Level, opening_bytes
+from ciro_zk.commitment.params import Code, CommitmentParams, Oracle, opening_bytes
 from ciro_zk.commitment.prover import Committed, combined_powers, commit, open_forms
 from ciro_zk.commitment.verifier import PointClaims, evaluation_points, times_x, verify_opening
 from ciro_zk.errors import ProofFormatError, ProofRejected
@@ -25,27 +25,29 @@ from tests.unit.poly_forms.reference import SEEDS, from_table, mle, random_point
 
 KERNELS = plain_kernels()
 
-LEVELS = (
-    Level(log_columns=5, log_blowup=2, num_queries=20, grinding_bits=3),
-    Level(log_columns=4, log_blowup=3, num_queries=9, grinding_bits=0),
-    Level(log_columns=2, log_blowup=4, num_queries=7, grinding_bits=2),
-)
-PARAMS = CommitmentParams(num_vars=(6, 8), levels=LEVELS)
-ONE_LEVEL = CommitmentParams(num_vars=(6, 8), levels=LEVELS[:1])
+
+def oracle(num_vars: int, log_columns: int, log_blowup: int, num_queries: int) -> Oracle:
+    return Oracle(num_vars=num_vars, code=Code(log_columns=log_columns, log_blowup=log_blowup, num_queries=num_queries))
+
+
+FIRST = (oracle(6, 5, 2, 20), oracle(8, 4, 1, 25))
+LATER = ((oracle(6, 4, 3, 9),), (oracle(4, 2, 4, 7),))
+PARAMS = CommitmentParams(levels=(FIRST, *LATER), grinding_bits=2)
+ONE_LEVEL = CommitmentParams(levels=(FIRST,), grinding_bits=3)
 
 
 def cells_of(params: CommitmentParams, rng: np.random.Generator) -> list[np.ndarray]:
-    return [rng.integers(0, P, 1 << n, dtype=np.uint64) for n in params.num_vars]
+    return [rng.integers(0, P, 1 << oracle.num_vars, dtype=np.uint64) for oracle in params.oracles]
 
 
 def commit_all(params: CommitmentParams, cells: Sequence[np.ndarray]) -> list[Committed]:
-    return [commit(KERNELS, params.levels[0], c) for c in cells]
+    return [commit(KERNELS, oracle.code, c) for oracle, c in zip(params.oracles, cells, strict=True)]
 
 
 def open_all(params: CommitmentParams, oracles: Sequence[Committed], forms: Sequence[np.ndarray]) -> bytes:
     transcript = ProverTranscript("test")
-    for oracle in oracles:
-        transcript.absorb("root", oracle.root)
+    for committed in oracles:
+        transcript.absorb("root", committed.root)
     open_forms(transcript, KERNELS, params, oracles, forms)
     return transcript.proof_bytes()
 
@@ -60,8 +62,8 @@ def verify_all(params: CommitmentParams, roots: Sequence[bytes], body: bytes, cl
 
 def value(forms: Sequence[np.ndarray], cells: Sequence[np.ndarray]) -> Ext:
     found = Ext(0)
-    for form, oracle in zip(forms, cells, strict=True):
-        found = found + arrays.inner_product_base(form, oracle)
+    for form, values in zip(forms, cells, strict=True):
+        found = found + arrays.inner_product_base(form, values)
     return found
 
 
@@ -70,25 +72,24 @@ def made(
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[Committed], bytes, Ext, list[bytes]]:
     rng = np.random.default_rng(seed)
     cells = cells_of(params, rng)
-    forms = [random_table(rng, 1 << n) for n in params.num_vars]
+    forms = [random_table(rng, 1 << oracle.num_vars) for oracle in params.oracles]
     oracles = commit_all(params, cells)
     return cells, forms, oracles, open_all(params, oracles, forms), value(forms, cells), [o.root for o in oracles]
 
 
 @st.composite
 def parameters(draw: st.DrawFn) -> CommitmentParams:
-    """One to three oracles, one to four levels, folds of zero to three variables."""
+    """One to three oracles of any codes, one to four levels, folds of zero to four variables."""
 
-    def level(log_columns: int) -> Level:
-        blowup, queries, work = draw(st.integers(1, 3)), draw(st.integers(1, 12)), draw(st.sampled_from([0, 0, 2]))
-        return Level(log_columns=log_columns, log_blowup=blowup, num_queries=queries, grinding_bits=work)
+    def coded(num_vars: int, log_columns: int) -> Oracle:
+        return oracle(num_vars, log_columns, draw(st.integers(1, 3)), draw(st.integers(1, 12)))
 
-    columns = draw(st.integers(1, 5))
-    num_vars = draw(st.lists(st.integers(columns, columns + 4), min_size=1, max_size=3))
-    params = CommitmentParams(num_vars=tuple(num_vars), levels=(level(columns),))
+    columns = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    first = tuple(coded(c + draw(st.integers(0, 4)), c) for c in columns)
+    params = CommitmentParams(levels=(first,), grinding_bits=draw(st.sampled_from([0, 0, 2])))
     for _ in range(draw(st.integers(0, 3))):
-        smaller = draw(st.integers(max(params.clear_vars - 3, 0), params.clear_vars))
-        params = replace(params, levels=(*params.levels, level(smaller)))
+        message = params.clear_vars
+        params = replace(params, levels=(*params.levels, (coded(message, draw(st.integers(max(message - 3, 0), message))),)))
     return params
 
 
@@ -100,10 +101,15 @@ def test_honest_openings_verify(params: CommitmentParams, seed: int) -> None:
     verify_all(params, roots, body, claim, forms)
 
 
-@pytest.mark.parametrize("num_vars", [(5,), (5, 5), (5, 8), (8, 5), (9, 6), (6, 6, 6)])
-@pytest.mark.parametrize("num_levels", [1, 2, 3])
-def test_sizes(num_vars: tuple[int, ...], num_levels: int) -> None:
-    params = CommitmentParams(num_vars=num_vars, levels=LEVELS[:num_levels])
+@pytest.mark.parametrize(
+    "sizes", [((5, 5),), ((5, 5), (5, 5)), ((6, 5), (9, 5)), ((9, 3), (6, 5)), ((4, 4), (9, 6)), ((6, 5), (6, 3), (5, 4))]
+)
+@pytest.mark.parametrize("num_folds", [0, 1, 2])
+def test_sizes(sizes: tuple[tuple[int, int], ...], num_folds: int) -> None:
+    """(variables, row length) of each oracle."""
+    params = CommitmentParams(levels=(tuple(oracle(n, c, 2, 9) for n, c in sizes),), grinding_bits=0)
+    for _ in range(num_folds):
+        params = replace(params, levels=(*params.levels, (oracle(params.clear_vars, params.clear_vars - 2, 3, 5),)))
     _, forms, _, body, claim, roots = made(params)
     verify_all(params, roots, body, claim, forms)
 
@@ -111,7 +117,7 @@ def test_sizes(num_vars: tuple[int, ...], num_levels: int) -> None:
 def test_a_form_that_reads_one_cell_opens_that_cell() -> None:
     rng = np.random.default_rng(3)
     cells = cells_of(PARAMS, rng)
-    forms = [arrays.zeros(1 << n) for n in PARAMS.num_vars]
+    forms = [arrays.zeros(1 << oracle.num_vars) for oracle in PARAMS.oracles]
     forms[1][0, 77] = 1
     oracles = commit_all(PARAMS, cells)
     body = open_all(PARAMS, oracles, forms)
@@ -131,23 +137,23 @@ def test_another_claim() -> None:
     assert caught.value.stage == "opening"
 
 
-@pytest.mark.parametrize("oracle", [0, 1])
-def test_another_form(oracle: int) -> None:
+@pytest.mark.parametrize("index", [0, 1])
+def test_another_form(index: int) -> None:
     _, forms, _, body, claim, roots = made()
-    forms[oracle][1, 3] ^= np.uint64(1)
+    forms[index][1, 3] ^= np.uint64(1)
     with pytest.raises(ProofRejected, match="linear forms"):
         verify_all(PARAMS, roots, body, claim, forms)
 
 
 @pytest.mark.parametrize("params", [PARAMS, ONE_LEVEL], ids=["three levels", "one level"])
-@pytest.mark.parametrize("oracle", [0, 1])
-def test_a_cell_changed_after_the_commitment(params: CommitmentParams, oracle: int) -> None:
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_cell_changed_after_the_commitment(params: CommitmentParams, index: int) -> None:
     """Codewords and tree are of the committed cells, the opening is of others: the columns' folds are not those of the message."""
     cells, forms, oracles, *_ = made(params)
-    altered = cells[oracle].copy()
+    altered = cells[index].copy()
     altered[5] = (int(altered[5]) + 1) % P
-    oracles[oracle] = Committed(altered, oracles[oracle].codewords, oracles[oracle].tree)
-    now = [altered if i == oracle else c for i, c in enumerate(cells)]
+    oracles[index] = Committed(altered, oracles[index].codewords, oracles[index].tree)
+    now = [altered if i == index else c for i, c in enumerate(cells)]
     body = open_all(params, oracles, forms)
     with pytest.raises(ProofRejected, match="linear forms") as caught:
         verify_all(params, [o.root for o in oracles], body, value(forms, now), forms)
@@ -183,31 +189,31 @@ def test_a_fold_committed_wrongly_is_caught(index: int, monkeypatch: pytest.Monk
     _, forms, oracles, _, claim, roots = made()
     seen = []
 
-    def tampered(kernels: Kernels, level: Level, cells: np.ndarray) -> Committed:
-        seen.append(level)
+    def tampered(kernels: Kernels, code: Code, cells: np.ndarray) -> Committed:
+        seen.append(code)
         if len(seen) == index:
             cells = cells.copy()
             cells[0, 3] = (int(cells[0, 3]) + 1) % P
-        return commit(kernels, level, cells)
+        return commit(kernels, code, cells)
 
     monkeypatch.setattr(opening, "commit", tampered)
     body = open_all(PARAMS, oracles, forms)
-    assert seen == list(LEVELS[1:])
+    assert seen == [level[0].code for level in LATER]
     with pytest.raises(ProofRejected) as caught:
         verify_all(PARAMS, roots, body, claim, forms)
     assert caught.value.stage == "opening"
 
 
-@pytest.mark.parametrize("oracle", [0, 1])
-def test_another_root(oracle: int) -> None:
+@pytest.mark.parametrize("index", [0, 1])
+def test_another_root(index: int) -> None:
     _, forms, _, body, claim, roots = made()
-    roots[oracle] = bytes(32)
+    roots[index] = bytes(32)
     with pytest.raises(ProofRejected):
         verify_all(PARAMS, roots, body, claim, forms)
 
 
 def test_the_two_roots_are_not_interchangeable() -> None:
-    params = replace(PARAMS, num_vars=(6, 6))
+    params = replace(PARAMS, levels=((FIRST[0], FIRST[0]), *LATER))
     _, forms, _, body, claim, roots = made(params)
     with pytest.raises(ProofRejected):
         verify_all(params, roots[::-1], body, claim, forms)
@@ -237,8 +243,7 @@ def test_truncated_and_extended() -> None:
 def test_work_that_is_not_done_is_refused() -> None:
     """Opened without grinding, verified with: the byte stream does not even have the nonce."""
     _, forms, oracles, _, claim, roots = MADE
-    lazy = replace(PARAMS, levels=tuple(replace(level, grinding_bits=0) for level in LEVELS))
-    body = open_all(lazy, oracles, forms)
+    body = open_all(replace(PARAMS, grinding_bits=0), oracles, forms)
     with pytest.raises((ProofRejected, ProofFormatError)):
         verify_all(PARAMS, roots, body, claim, forms)
 
@@ -247,13 +252,26 @@ def test_work_that_is_not_done_is_refused() -> None:
 
 
 def test_shapes_by_hand() -> None:
-    """Rows of 2^5: 2 and 8 of them; the packed fold has 2^6 cells, then 4 rows of 2^4, then 4 rows of 2^2."""
-    assert [level.log_length for level in LEVELS] == [7, 7, 6]
-    assert (PARAMS.pack_vars, PARAMS.head_rounds, PARAMS.num_rows(0), PARAMS.num_rows(1)) == (1, 3, 2, 8)
+    """2 rows of 2^5 and 16 rows of 2^4 fold into 32 + 16 cells, packed into 2^6; then 4 rows of 2^4, then 4 rows of 2^2."""
+    assert [o.code.log_length for level in PARAMS.levels for o in level] == [7, 5, 7, 6]
+    assert [o.row_vars for level in PARAMS.levels for o in level] == [1, 4, 2, 2]
     assert [PARAMS.message_vars(i) for i in range(3)] == [6, 4, 2]
-    assert [PARAMS.fold_rounds(i) for i in range(3)] == [3, 2, 2]
-    assert (PARAMS.clear_vars, PARAMS.rounds) == (2, 9)
-    assert sum(PARAMS.fold_rounds(i) for i in range(3)) + PARAMS.clear_vars == PARAMS.rounds
+    assert [PARAMS.fold_rounds(i) for i in range(3)] == [4, 2, 2]
+    assert [PARAMS.block_offsets(i) for i in range(3)] == [(0, 32), (0,), (0,)]
+    assert (PARAMS.clear_vars, PARAMS.rounds) == (2, 10)
+
+
+@given(parameters())
+def test_shapes_fit_together(params: CommitmentParams) -> None:
+    """Every fold is what the next level commits to; packed rows are aligned and apart."""
+    assert sum(params.fold_rounds(i) for i in range(len(params.levels))) + params.clear_vars == params.rounds
+    for i, level in enumerate(params.levels):
+        taken = set()
+        for o, offset in zip(level, params.block_offsets(i), strict=True):
+            size = 1 << o.code.log_columns
+            assert offset % size == 0 and offset + size <= 1 << params.message_vars(i)
+            assert taken.isdisjoint(range(offset, offset + size))
+            taken |= set(range(offset, offset + size))
 
 
 @settings(max_examples=40)
@@ -261,25 +279,22 @@ def test_shapes_by_hand() -> None:
 def test_the_estimated_length_of_an_opening(params: CommitmentParams, seed: int) -> None:
     """Exact but for repeated positions, shared siblings and nonces: within what they can make."""
     *_, body, _, _ = made(params, seed)
-    cells = [
-        sum(8 * params.num_rows(o) for o in range(len(params.num_vars))),
-        *(16 << params.fold_rounds(i) for i in range(1, len(params.levels))),
-    ]
     slack = 0
     for i, level in enumerate(params.levels):
-        slack += level.num_queries * (cells[i] + 32 * level.log_length * (len(params.num_vars) if i == 0 else 1)) + 40
+        slack += 40
+        for o in level:
+            slack += o.code.num_queries * (((8 if i == 0 else 16) << o.row_vars) + 32 * o.code.log_length)
     assert abs(len(body) - opening_bytes(params)) <= slack
-    exact = 32 * params.rounds + (16 << params.clear_vars)
-    assert len(body) >= exact
+    assert len(body) >= 32 * params.rounds + (16 << params.clear_vars)
 
 
 def test_a_commitment_is_the_encoding_of_its_rows() -> None:
     cells, _, oracles, *_ = MADE
-    for i, oracle in enumerate(oracles):
-        rows = cells[i].reshape(PARAMS.num_rows(i), -1)
-        assert oracle.codewords.shape == (PARAMS.num_rows(i), 1 << LEVELS[0].log_length)
-        assert np.array_equal(oracle.codewords, KERNELS.encode_rows(rows, LEVELS[0].log_blowup))
-        assert oracle.root == oracle.tree.root
+    for mine, values, committed in zip(FIRST, cells, oracles, strict=True):
+        rows = values.reshape(1 << mine.row_vars, -1)
+        assert committed.codewords.shape == (1 << mine.row_vars, 1 << mine.code.log_length)
+        assert np.array_equal(committed.codewords, KERNELS.encode_rows(rows, mine.code.log_blowup))
+        assert committed.root == committed.tree.root
 
 
 # Folding and the claims of the queries ---------------------------------------------------------------------------------------------------
@@ -318,8 +333,8 @@ def test_times_x(seed: int, num: int) -> None:
 def test_a_column_is_the_message_at_its_point() -> None:
     """Enc(row)[position] = <t(x), row>, t(x) the powers of the position's evaluation point."""
     cells, _, oracles, *_ = MADE
-    positions = [0, 1, 17, 126]
-    points = evaluation_points(LEVELS[0], positions)
-    for cell_row, codeword in zip(cells[1].reshape(8, -1), oracles[1].codewords, strict=True):
+    positions = [0, 1, 17, 30]
+    points = evaluation_points(FIRST[1].code, positions)
+    for cell_row, codeword in zip(cells[1].reshape(16, -1), oracles[1].codewords, strict=True):
         for x, position in zip(points, positions, strict=True):
             assert sum(int(c) * pow(int(x), i, P) for i, c in enumerate(cell_row)) % P == int(codeword[position])
