@@ -1,0 +1,236 @@
+"""The security report: its figures follow from the parameters that prover and verifier use, and every parameter counts."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from math import isclose, log2
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ciro_zk.commitment.params import Code, CommitmentParams, Oracle, choose_levels, num_queries_for, opening_bytes
+from ciro_zk.field.extension import P
+from ciro_zk.params import CONSERVATIVE, PRESETS, STANDARD, TESTING, Preset
+from ciro_zk.security import ProofShape, commitment_params, security_report
+
+SHAPE = ProofShape(
+    log_leaves=16, max_columns=3, product_rounds=9, product_degree=3, num_products=4, num_zero_checks=2, num_claims=30, num_vars=(12, 16)
+)
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> ProofShape:
+    weights, witness = draw(st.integers(0, 24)), draw(st.integers(3, 24))
+    return ProofShape(
+        log_leaves=draw(st.integers(1, 23)),
+        max_columns=draw(st.integers(1, 3)),
+        product_rounds=draw(st.integers(0, 24)),
+        product_degree=draw(st.integers(2, 5)),
+        num_products=draw(st.integers(0, 200)),
+        num_zero_checks=draw(st.integers(0, 50)),
+        num_claims=draw(st.integers(2, 1000)),
+        num_vars=(weights, witness),
+    )
+
+
+PRESET = st.sampled_from([TESTING, STANDARD, CONSERVATIVE])
+
+
+# Totals --------------------------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(PRESET, shapes())
+def test_the_summed_bits_reach_the_target(preset: Preset, shape: ProofShape) -> None:
+    params = commitment_params(preset, shape)
+    report = security_report(preset, shape, params)
+    error = sum(2.0 ** -(term.bits + term.grinding_bits) for term in report.terms)
+    assert report.summed_bits >= preset.target_bits
+    assert isclose(report.summed_bits, -log2(error))
+    assert isclose(report.summed_bits_without_grinding, -log2(sum(2.0**-term.bits for term in report.terms)))
+    assert report.summed_bits_without_grinding <= report.summed_bits <= report.round_by_round_bits
+    assert report.round_by_round_bits == min(term.bits + term.grinding_bits for term in report.terms)
+
+
+@settings(max_examples=60)
+@given(PRESET, shapes())
+def test_no_query_is_superfluous(preset: Preset, shape: ProofShape) -> None:
+    """With one query less at every level the sum misses the target."""
+    params = commitment_params(preset, shape)
+    codes = [oracle.code for level in params.levels for oracle in level]
+    if all(code.num_queries > 1 for code in codes):
+        fewer = with_codes(params, [replace(code, num_queries=code.num_queries - 1) for code in codes])
+        assert security_report(preset, shape, fewer).summed_bits < preset.target_bits
+
+
+def with_codes(params: CommitmentParams, codes: list[Code]) -> CommitmentParams:
+    """The same oracles under other codes, listed level by level."""
+    left = iter(codes)
+    return replace(params, levels=tuple(tuple(replace(oracle, code=next(left)) for oracle in level) for level in params.levels))
+
+
+@settings(max_examples=60)
+@given(PRESET, shapes())
+def test_the_parameters_fit_the_shape(preset: Preset, shape: ProofShape) -> None:
+    params = commitment_params(preset, shape)
+    assert params.grinding_bits == preset.query_grinding_bits
+    assert [o.num_vars for o in params.oracles] == [max(n, o.code.log_columns) for n, o in zip(shape.num_vars, params.oracles, strict=True)]
+    assert all(o.code.log_blowup == preset.log_blowup for o in params.oracles)
+    assert sum(params.fold_rounds(i) for i in range(len(params.levels))) + params.clear_vars == params.rounds
+    blowup = preset.log_blowup
+    for i, level in enumerate(params.levels[1:]):
+        (oracle,) = level
+        assert oracle.num_vars == params.message_vars(i)
+        assert oracle.row_vars > 0 and oracle.code.log_blowup >= blowup
+        blowup = oracle.code.log_blowup
+
+
+def test_a_circuit_for_which_no_number_of_queries_is_enough_is_refused() -> None:
+    with pytest.raises(ValueError, match="too large for 100 bits under the preset 'standard'"):
+        commitment_params(STANDARD, replace(SHAPE, log_leaves=31))
+
+
+def test_a_target_beyond_the_hash_or_field_is_refused() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        commitment_params(replace(STANDARD, target_bits=127), SHAPE)
+
+
+# Terms by hand -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_terms_by_hand() -> None:
+    weights = Oracle(num_vars=12, code=Code(log_columns=10, log_blowup=2, num_queries=100))
+    witness = Oracle(num_vars=16, code=Code(log_columns=9, log_blowup=1, num_queries=150))
+    folded = Oracle(num_vars=11, code=Code(log_columns=8, log_blowup=4, num_queries=80))
+    params = CommitmentParams(levels=((weights, witness), (folded,)), grinding_bits=18)
+    report = security_report(replace(STANDARD, lookup_grinding_bits=5), SHAPE, params)
+    field = 2 * log2(P)
+    folds = 2 * (3 / 8 * 2**12 + 1) + 7 * (1 / 4 * 2**10 + 1) + 3 * (15 / 32 * 2**12 + 1)
+    expected = {
+        "lookup identity": (field - log2(4 * 2**16), 5),
+        "fraction layers": (field - log2(sum(3 * k + 2 for k in range(16))), 0),
+        "zero checks and outputs": (field - log2(64 * 3), 0),
+        "product sumcheck": (field - log2(9 * 3 + 4 + 2), 0),
+        "opening: batching, sumcheck": (field - log2(30 + 100 + 150 + 80 + 2 * (7 + 11)), 0),
+        "opening: folding": (field - log2(folds), 0),
+        "opening: queries, level 0.0": (-100 * log2(5 / 8), 18),
+        "opening: queries, level 0.1": (-150 * log2(3 / 4), 18),
+        "opening: queries, level 1.0": (-80 * log2(17 / 32), 18),
+    }
+    assert {t.name: t.grinding_bits for t in report.terms} == {name: work for name, (_, work) in expected.items()}
+    for term in report.terms:
+        assert isclose(term.bits, expected[term.name][0]), term.name
+
+
+def test_the_design_figures_of_unique_decoding() -> None:
+    """121, 90, 86 and 84 queries for 82 bits at rates 1/4, 1/16, 1/32, 1/64."""
+    assert [num_queries_for(82, b) for b in (2, 4, 5, 6)] == [121, 90, 86, 84]
+
+
+@given(st.floats(0.1, 130), st.integers(1, 6))
+def test_the_number_of_queries_is_the_least(bits: float, log_blowup: int) -> None:
+    pass_rate = 1 - (1 - 2.0**-log_blowup) / 2
+    q = num_queries_for(bits, log_blowup)
+    assert pass_rate**q <= 2.0**-bits * (1 + 1e-9)
+    assert q == 1 or pass_rate ** (q - 1) > 2.0**-bits * (1 - 1e-9)
+
+
+# Every field counts --------------------------------------------------------------------------------------------------------------------
+
+
+def everything(preset: Preset, shape: ProofShape) -> tuple[Any, Any]:
+    params = commitment_params(preset, shape)
+    return params, security_report(preset, shape, params)
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(ProofShape)])
+def test_every_size_of_the_proof_counts(name: str) -> None:
+    value = getattr(SHAPE, name)
+    larger = replace(SHAPE, **{name: (13, 16) if name == "num_vars" else value + 1})
+    assert everything(STANDARD, larger)[1].terms != everything(STANDARD, SHAPE)[1].terms
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Preset)])
+def test_every_setting_of_a_preset_counts(name: str) -> None:
+    value = getattr(STANDARD, name)
+    other = replace(STANDARD, **{name: "other" if name == "name" else value - 1 if name == "target_bits" else value + 1})
+    assert everything(other, SHAPE) != everything(STANDARD, SHAPE)
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Code)])
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_every_parameter_of_a_code_counts(name: str, index: int) -> None:
+    """Of the weights', the witness's and the first fold's."""
+    params = commitment_params(STANDARD, SHAPE)
+    codes = [oracle.code for level in params.levels for oracle in level]
+    codes[index] = replace(codes[index], **{name: getattr(codes[index], name) - 1})
+    changed = security_report(STANDARD, SHAPE, with_codes(params, codes))
+    assert changed.terms != security_report(STANDARD, SHAPE, params).terms
+
+
+def test_every_parameter_of_the_commitment_counts() -> None:
+    assert {f.name for f in fields(CommitmentParams)} == {"levels", "grinding_bits"}
+    assert {f.name for f in fields(Oracle)} == {"num_vars", "code"}
+    params = commitment_params(STANDARD, SHAPE)
+    report = security_report(STANDARD, SHAPE, params)
+    weights, witness = params.oracles
+    larger = [(replace(weights, num_vars=weights.num_vars + 1), witness), (weights, replace(witness, num_vars=witness.num_vars + 1))]
+    for first in larger:
+        assert security_report(STANDARD, SHAPE, replace(params, levels=(first, *params.levels[1:]))).terms != report.terms
+    for other in (replace(params, grinding_bits=1), replace(params, levels=params.levels[:1])):
+        assert security_report(STANDARD, SHAPE, other).terms != report.terms
+
+
+# The report ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_the_report_says_what_the_proof_is_not(preset: Preset) -> None:
+    report = security_report(preset, SHAPE, commitment_params(preset, SHAPE))
+    text = str(report)
+    assert "not zero-knowledge" in text and "unique decoding" in text
+    assert report.zero_knowledge is False
+    assert report.preset == preset.name
+    assert all(term.name in text for term in report.terms)
+    assert len(text.splitlines()) == 1 + len(report.terms)
+    assert report.as_dict()["zero_knowledge"] is False
+    assert report.as_dict()["terms"][0]["name"] == report.terms[0].name
+
+
+def test_the_presets() -> None:
+    """Only `testing` promises less than 100 bits."""
+    assert set(PRESETS) == {"testing", "standard", "conservative"}
+    assert all(preset.name == name for name, preset in PRESETS.items())
+    assert [name for name, preset in PRESETS.items() if preset.target_bits < 100] == ["testing"]
+
+
+# The choice of levels ------------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30)
+@given(st.tuples(st.integers(0, 24), st.integers(0, 24)), st.integers(1, 3), st.sampled_from([20.0, 100.0]))
+def test_every_code_is_worth_the_bits_asked_for(num_vars: tuple[int, int], log_blowup: int, bits: float) -> None:
+    chosen = choose_levels(num_vars, log_blowup, bits, 4)
+    assert all(oracle.code.query_bits + 4 >= bits - 1e-9 for level in chosen.levels for oracle in level)
+
+
+@settings(max_examples=30)
+@given(st.tuples(st.integers(0, 24), st.integers(0, 24)), st.integers(4, 24), st.integers(4, 24))
+def test_no_plain_opening_is_smaller_than_the_one_chosen(num_vars: tuple[int, int], first: int, second: int) -> None:
+    """Against openings without further levels, of any rows a search would look at."""
+    chosen = choose_levels(num_vars, 2, 100.0, 18)
+    columns = [min(max(c, n // 2), max(n, 5)) for c, n in zip((first, second), num_vars, strict=True)]
+    oracles = tuple(
+        Oracle(num_vars=max(n, c), code=Code(log_columns=c, log_blowup=2, num_queries=num_queries_for(82, 2)))
+        for c, n in zip(columns, num_vars, strict=True)
+    )
+    assert opening_bytes(chosen) <= opening_bytes(CommitmentParams(levels=(oracles,), grinding_bits=18))
+
+
+@given(st.tuples(st.integers(0, 20), st.integers(0, 20)), st.integers(4, 12), st.integers(1, 3))
+def test_the_weights_code_can_be_fixed(num_vars: tuple[int, int], log_columns: int, log_blowup: int) -> None:
+    weights = choose_levels(num_vars, 2, 50.0, 0, (log_columns, log_blowup)).oracles[0]
+    assert (weights.code.log_columns, weights.code.log_blowup) == (log_columns, log_blowup)
+    assert weights.num_vars == max(num_vars[0], log_columns)
