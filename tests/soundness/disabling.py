@@ -72,7 +72,7 @@ def without(patch: pytest.MonkeyPatch, owner: Any, name: str, *needles: str) -> 
             raise LookupError(f"{owner.__name__}.{name}: {remover.removed} checks hold {needle!r}, not one")
     code = compile(tree, inspect.getsourcefile(function) or "?", "exec", flags=__future__.annotations.compiler_flag)
     made: dict[str, Any] = {}
-    exec(code, function.__globals__, made)
+    exec(code, function.__globals__, made)  # noqa: S102  our own source, a check short
     patch.setattr(owner, name, made[name])
     for module in [m for key, m in sys.modules.items() if key.startswith("ciro_zk.") and m is not owner]:
         if getattr(module, name, None) is function:  # imported by name

@@ -391,7 +391,7 @@ def forged_opening(
         missing = missing - kernels.inner_product_base(form, oracle.cells)
     start, calls = len(transcript.log), 0
     message: Any = None
-    pack, claims = commitment._packed, commitment._add_point_claims
+    pack = commitment._packed
     code = params.levels[repair.level][repair.block].code
 
     def challenges() -> list[Ext]:

@@ -5,8 +5,8 @@ Protocol.md, section 10 (bugs that others had), where each is tested:
     opened values not absorbed; layer evaluations, LogUp sum or       test_transcript: every message kind changes the next challenge
       challenges not bound; final message not absorbed
     batching challenge drawn before the claims                        test_transcript: the order of messages and challenges
-    final message of unchecked length, wrong lengths, duplicate or    test_transcript, test_bytes: lengths follow from the program, positions
-      missing queries, non-canonical elements, trailing bytes           are the verifier's own, test_no_decoration: encodings
+    final message of unchecked length, wrong lengths, duplicate or    test_transcript, test_bytes: lengths follow from the program,
+      missing queries, non-canonical elements, trailing bytes           positions are the verifier's own; test_no_decoration: encodings
     a prover-claimed evaluation trusted                               below: accumulator and factor values; test_no_decoration: each claim
     a public input missing from the statement                         test_no_decoration: the statement must be bound
     consistency checked at one point only                             test_no_decoration: each oracle and each level of the opening
@@ -306,7 +306,7 @@ def test_weight_out_of_range_with_limbs() -> None:
 def test_weights_that_are_not_committed_to() -> None:
     """The right root in the statement, other weights in the proof: their own tree does not lead to the root, the right tree's columns
     do not fold to their message."""
-    pk, vk = keys(toy())
+    pk, _ = keys(toy())
     weights = dict(pk.weights)
     weights[IDS["w2"]] = weights[IDS["w2"]] + 1
     other = attacks.commit_cells(toy().program, attacks.as_cells(weights))

@@ -92,49 +92,98 @@ PUBLIC = "ciro_zk.program.public"
 
 CHECKS = [
     # the statement
-    Check(f"{V}.verify", "testing preset", attacks.testing_key, "statement", "testing preset", removed(verifier, "verify", "testing preset")),
     Check(
-        f"{V}.verify", "another program", attacks.relabelled_program, "statement", "for another program",
+        f"{V}.verify", "testing preset", attacks.testing_key, "statement", "testing preset", removed(verifier, "verify", "testing preset")
+    ),
+    Check(
+        f"{V}.verify",
+        "another program",
+        attacks.relabelled_program,
+        "statement",
+        "for another program",
         removed(verifier, "verify", "another program"),
     ),
     Check(
-        f"{V}.verify", "other weights", attacks.relabelled_model, "statement", "for other weights",
+        f"{V}.verify",
+        "other weights",
+        attacks.relabelled_model,
+        "statement",
+        "for other weights",
         removed(verifier, "verify", "other weights"),
     ),
     Check(
-        f"{V}.verify", "check_public('input'", attacks.input_out_of_range, "statement", "'x' is out of range",
+        f"{V}.verify",
+        "check_public('input'",
+        attacks.input_out_of_range,
+        "statement",
+        "'x' is out of range",
         removed(verifier, "verify", "check_public('input'"),
     ),
     Check(
-        f"{V}.verify", "check_public('output'", attacks.extra_output, "statement", "not those of the program",
+        f"{V}.verify",
+        "check_public('output'",
+        attacks.extra_output,
+        "statement",
+        "not those of the program",
         removed(verifier, "verify", "check_public('output'"),
     ),
     Check(
-        f"{V}.verify", "check_given('input'", attacks.other_input_given, "statement", "about another input",
+        f"{V}.verify",
+        "check_given('input'",
+        attacks.other_input_given,
+        "statement",
+        "about another input",
         removed(verifier, "verify", "check_given('input'"),
     ),
     Check(
-        f"{V}.verify", "check_given('output'", attacks.other_output_given, "statement", "about another output",
+        f"{V}.verify",
+        "check_given('output'",
+        attacks.other_output_given,
+        "statement",
+        "about another output",
         removed(verifier, "verify", "check_given('output'"),
     ),
     Check(
-        f"{PUBLIC}.check_public", "not those of the program", attacks.extra_output, "statement", "not those of the program",
+        f"{PUBLIC}.check_public",
+        "not those of the program",
+        attacks.extra_output,
+        "statement",
+        "not those of the program",
         removed(public, "check_public", "not those of the program"),
     ),
     Check(
-        f"{PUBLIC}.check_public", "not those of the program", attacks.swapped_ports, "statement", "not those of the program",
+        f"{PUBLIC}.check_public",
+        "not those of the program",
+        attacks.swapped_ports,
+        "statement",
+        "not those of the program",
         removed(public, "check_public", "not those of the program"),
     ),
     Check(
-        f"{PUBLIC}.check_public", "another shape", attacks.reshaped_output, "statement", "'y' has another shape",
+        f"{PUBLIC}.check_public",
+        "another shape",
+        attacks.reshaped_output,
+        "statement",
+        "'y' has another shape",
         removed(public, "check_public", "another shape"),
     ),
     *(
-        Check(f"{PUBLIC}.check_public", "out of range", attack, "statement", "is out of range", removed(public, "check_public", "out of range"))
+        Check(
+            f"{PUBLIC}.check_public",
+            "out of range",
+            attack,
+            "statement",
+            "is out of range",
+            removed(public, "check_public", "out of range"),
+        )
         for attack in (attacks.input_out_of_range, attacks.input_wrapped, attacks.output_wrapped)
     ),
     Check(
-        f"{PUBLIC}.check_given", "about another", attacks.other_input_given, "statement", "about another input: 'x' differs at index (0, 0, 0)",
+        f"{PUBLIC}.check_given",
+        "about another",
+        attacks.other_input_given,
+        "statement",
+        "about another input: 'x' differs at index (0, 0, 0)",
         removed(public, "check_given", "about another"),
     ),
     # registration
@@ -144,13 +193,22 @@ CHECKS = [
     ),
     # proof of work
     Check(
-        f"{V}.Checking.check_lookups", "receive_work", attacks.no_lookup_work, "grinding", "'lookup grinding' does not have 2 zero bits", WORK
+        f"{V}.Checking.check_lookups",
+        "receive_work",
+        attacks.no_lookup_work,
+        "grinding",
+        "'lookup grinding' does not have 2 zero bits",
+        WORK,
     ),
     Check(f"{C}.verify_opening", "receive_work", attacks.no_query_work, "grinding", "'query grinding' does not have 4 zero bits", WORK),
     Check(f"{T}.receive_work", "proof of work", attacks.no_query_work, "grinding", "zero bits", WORK),
     # lookups
     Check(
-        f"{L}.verify_fractions", "denominators is zero", attacks.zero_denominator, "lookup", "product of all denominators is zero",
+        f"{L}.verify_fractions",
+        "denominators is zero",
+        attacks.zero_denominator,
+        "lookup",
+        "product of all denominators is zero",
         removed(lookup, "verify_fractions", "denominators is zero"),
     ),
     *(
@@ -160,30 +218,48 @@ CHECKS = [
     # products
     *(
         Check(
-            f"{V}.Checking.check_products", "check_final", attack, "products", f"factors' values {FORMS}",
+            f"{V}.Checking.check_products",
+            "check_final",
+            attack,
+            "products",
+            f"factors' values {FORMS}",
             removed(Checking, "check_products", "check_final"),
         )
         for attack in (attacks.false_accumulator, attacks.false_maximum)
     ),
     # claims: a verifier that forgets one
     Check(
-        f"{V}.Checking.check_lookups", "ledger.add('numerator'", attacks.omitted_numerators, "opening", FORMS,
+        f"{V}.Checking.check_lookups",
+        "ledger.add('numerator'",
+        attacks.omitted_numerators,
+        "opening",
+        FORMS,
         _forget("check_lookups", "'numerator'"),
     ),
     Check(
-        f"{V}.Checking.check_lookups", "ledger.add('denominator'", attacks.omitted_denominators, "opening", FORMS,
+        f"{V}.Checking.check_lookups",
+        "ledger.add('denominator'",
+        attacks.omitted_denominators,
+        "opening",
+        FORMS,
         _forget("check_lookups", "'denominator'"),
     ),
-    Check(
-        f"{V}.Checking.instance_value", "ledger.add", attacks.omitted_factor, "opening", FORMS, _forget("instance_value", "ledger.add")
-    ),
+    Check(f"{V}.Checking.instance_value", "ledger.add", attacks.omitted_factor, "opening", FORMS, _forget("instance_value", "ledger.add")),
     Check(f"{V}.Checking.check_outputs", "ledger.add", attacks.omitted_output, "opening", FORMS, _forget("check_outputs", "ledger.add")),
     Check(
-        f"{V}.Checking.check_opening", "ledger.take", _ignored_ledger, "ledger", "missing",
+        f"{V}.Checking.check_opening",
+        "ledger.take",
+        _ignored_ledger,
+        "ledger",
+        "missing",
         lambda patch: patch.setattr(ClaimLedger, "take", lambda self, expected: tuple(self._claims.values())),
     ),
     Check(
-        "ciro_zk.circuit.claims.ClaimLedger.take", "claims are missing", _ignored_ledger, "ledger", "missing",
+        "ciro_zk.circuit.claims.ClaimLedger.take",
+        "claims are missing",
+        _ignored_ledger,
+        "ledger",
+        "missing",
         removed(ClaimLedger, "take", "claims are missing"),
     ),
     # the opening
@@ -192,7 +268,11 @@ CHECKS = [
         for attack in (attacks.false_output, attacks.false_input, attacks.false_factor, attacks.false_fold)
     ),
     Check(
-        "ciro_zk.sumcheck.verifier.check_final", "ProofRejected", attacks.false_accumulator, "products", FORMS,
+        "ciro_zk.sumcheck.verifier.check_final",
+        "ProofRejected",
+        attacks.false_accumulator,
+        "products",
+        FORMS,
         removed(sumcheck, "check_final", "ProofRejected"),
     ),
     *(
@@ -201,23 +281,34 @@ CHECKS = [
     ),
     *(
         Check(
-            f"{C}._folded_columns", "verify_multi", partial(attacks.false_columns, level, block), "merkle",
+            f"{C}._folded_columns",
+            "verify_multi",
+            partial(attacks.false_columns, level, block),
+            "merkle",
             f"level {level}, oracle {block}: the opening does not lead to the root",
             lambda patch: patch.setattr(opening, "verify_multi", lambda *arguments: None),
         )
         for level, block in ((0, 0), (0, 1), (1, 0), (2, 0))
     ),
     Check(
-        "ciro_zk.hash.merkle.verify_multi", "lead to the root", attacks.false_columns, "merkle", "does not lead to the root",
+        "ciro_zk.hash.merkle.verify_multi",
+        "lead to the root",
+        attacks.false_columns,
+        "merkle",
+        "does not lead to the root",
         removed(merkle, "verify_multi", "lead to the root"),
     ),
     # encodings: without these a statement has several proofs
     Check(f"{T}.receive_base", "not canonical", attacks.long_columns, "format", "an element is not canonical", _any_element),
     Check(f"{T}.receive_elements", "str(error)", attacks.long_element, "format", "element is not canonical", attacks.reducing),
     Check("ciro_zk.field.extension.Ext.from_bytes", "is not canonical", attacks.long_element, "format", "not canonical", attacks.reducing),
-    Check(f"{V}.Checking.run", "finish()", attacks.trailing_bytes, "format", "16 bytes are left unread", removed(Checking, "run", "finish()")),
-    Check(f"{T}.finish", "left unread", attacks.trailing_bytes, "format", "16 bytes are left", removed(VerifierTranscript, "finish", "unread")),
-]  # fmt: skip
+    Check(
+        f"{V}.Checking.run", "finish()", attacks.trailing_bytes, "format", "16 bytes are left unread", removed(Checking, "run", "finish()")
+    ),
+    Check(
+        f"{T}.finish", "left unread", attacks.trailing_bytes, "format", "16 bytes are left", removed(VerifierTranscript, "finish", "unread")
+    ),
+]
 
 OTHERWISE = {
     (f"{V}.check_registration", "raise ProofRejected"): "passes the rejection of a registration on under its own name",
