@@ -22,9 +22,9 @@ SHAPE = ProofShape(
 
 @st.composite
 def shapes(draw: st.DrawFn) -> ProofShape:
-    weights, witness = draw(st.integers(0, 24)), draw(st.integers(3, 24))
+    weights, witness = draw(st.integers(0, 17)), draw(st.integers(3, 17))
     return ProofShape(
-        log_leaves=draw(st.integers(1, 23)),
+        log_leaves=draw(st.integers(1, 18)),
         max_columns=draw(st.integers(1, 3)),
         product_rounds=draw(st.integers(0, 24)),
         product_degree=draw(st.integers(2, 5)),
@@ -41,7 +41,7 @@ PRESET = st.sampled_from([TESTING, STANDARD, CONSERVATIVE])
 # Totals --------------------------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(PRESET, shapes())
 def test_the_summed_bits_reach_the_target(preset: Preset, shape: ProofShape) -> None:
     params = commitment_params(preset, shape)
@@ -54,7 +54,7 @@ def test_the_summed_bits_reach_the_target(preset: Preset, shape: ProofShape) -> 
     assert report.round_by_round_bits == min(term.bits + term.grinding_bits for term in report.terms)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(PRESET, shapes())
 def test_no_query_is_superfluous(preset: Preset, shape: ProofShape) -> None:
     """With one query less at every level the sum misses the target."""
@@ -71,7 +71,7 @@ def with_codes(params: CommitmentParams, codes: list[Code]) -> CommitmentParams:
     return replace(params, levels=tuple(tuple(replace(oracle, code=next(left)) for oracle in level) for level in params.levels))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(PRESET, shapes())
 def test_the_parameters_fit_the_shape(preset: Preset, shape: ProofShape) -> None:
     params = commitment_params(preset, shape)
