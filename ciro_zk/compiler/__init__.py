@@ -8,7 +8,8 @@
     emit        steps to integer operators, intervals carried along       -> Draft
     assemble    tables chosen and shared                                  -> Graph
 
-The interval analysis certifies completeness: whatever compiles proves, for every input in the declared range, or `BoundsError` names node and bound.
+The interval analysis certifies completeness: whatever compiles proves, for every input in the declared range, or
+`BoundsError` names node and bound.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from ciro_zk.progress import Progress, Step, silent
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ciro_zk.program.circuit import Circuit
     from ciro_zk.compiler.calibrate import Calibration, Observed
     from ciro_zk.compiler.emit import Context
     from ciro_zk.compiler.fold import Static
     from ciro_zk.compiler.load import Model, Source
     from ciro_zk.compiler.lower import Program
+    from ciro_zk.program.circuit import Circuit
 
 __all__ = ["compile", "supported_operators"]
 
@@ -54,10 +55,12 @@ def compile(
     model : path, bytes or onnx.ModelProto
         Opset 9 to the newest that the installed onnx knows.
     calibration : array, dict of arrays, or stored calibration result
-        Samples by input name (an array for a model with one input), exactly of the model's shape or any number of samples on axis 0. A stored result, the
-        dict `Circuit.calibration` or the path of its JSON, gives the same circuit as the data did.
+        Samples by input name (an array for a model with one input), exactly of the model's shape or any number of
+        samples on axis 0. A stored result, the dict `Circuit.calibration` or the path of its JSON, gives the same
+        circuit as the data did.
     input_range : dict, optional
-        (lowest, highest) by input name: the declared range, for which every input proves. By default all that the input's scale represents.
+        (lowest, highest) by input name: the declared range, for which every input proves. By default all that the
+        input's scale represents.
     shapes : dict, optional
         Full shapes by input name, or lengths by symbolic axis. A symbolic axis 0 is 1 by default.
     bits : int
@@ -76,14 +79,14 @@ def compile(
     BoundsError
         A bound that soundness or completeness needs cannot be certified.
     """
-    from ciro_zk.program.circuit import Circuit
     from ciro_zk.compiler.assemble import assemble
     from ciro_zk.compiler.emit import Context, emit
     from ciro_zk.compiler.report import accuracy
+    from ciro_zk.program.circuit import Circuit
 
     report = progress or silent
     if isinstance(bits, bool) or not isinstance(bits, int) or not MIN_BITS <= bits <= MAX_BITS:
-        raise InputError(f"bits lie in [{MIN_BITS}, {MAX_BITS}]", field="bits", value=bits)
+        raise InputError(f"bits lie in [{MIN_BITS}, {MAX_BITS}]", field="bits", value=bits, remedy="12 is a good choice")
     report(Step("read the model"))
     loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
     report(Step("quantise"))

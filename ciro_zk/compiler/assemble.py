@@ -1,11 +1,12 @@
 """Choosing the tables of a drafted circuit and building its graph.
 
-Every lookup and every table row is a leaf of one tree, so the cost of a choice is counted in leaves: a lookup counts its cells, each axis padded to a power
-of two, a table its rows padded to one.
+Every lookup and every table row is a leaf of one tree, so the cost of a choice is counted in leaves: a lookup counts
+its cells, each axis padded to a power of two, a table its rows padded to one.
 
     range table     one for the whole circuit: 2^B rows, against ceil(shift / B) limbs in every requantisation
-    function table  a graph table over the whole domain (one lookup a cell), or a sign and a window table (two lookups a cell, few rows)
-    identity        clamp(q, -M, M), or clamp(q, 0, M) - clamp(-q, 0, M) with the table that Relu has anyway
+    function table  a graph table over the whole domain (one lookup a cell), or a sign and a window table (two lookups
+    a cell, few rows) split functions identity and LeakyRelu by a table of their own, or as relu(q) - relu(-slope q)
+    with the table that Relu has anyway
 """
 
 from __future__ import annotations
@@ -13,19 +14,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import prod
 
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.tensor import Storage
-from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Greatest, Integers, Leaf, Plain, Rescale
+from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Greatest, Integers, Leaf, Plain, Rescale, relu_part
 from ciro_zk.errors import BoundsError
 from ciro_zk.lookup import tables
 from ciro_zk.lookup.tables import Clamp, Function
 from ciro_zk.ops import Combine, Maximum, Requantise
 from ciro_zk.poly.linear_form import num_vars
 
-MAX_GRAPH_ROWS = 1 << 16
+MAX_GRAPH_ROWS = 1 << tables.MAX_LOG_ROWS
+MAX_SHIFT = 48
+MAX_SUBSETS = 4
 MIN_RANGE_BITS, MAX_RANGE_BITS = 4, 16
 MAX_WINDOW_BITS = 16
 HALF_FIELD_BITS = 63
@@ -68,64 +72,66 @@ class Tables:
 
     range_bits: int
     functions: dict[Function, Choice]
-    split: bool
-    """Whether the identity is written with Relu's table."""
+    split: frozenset[Function]
+    """Functions that are written with Relu's table."""
     cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A requantisation of coefficient * x, where x has `shape` and `magnitude`."""
+
+    coefficient: int
+    entry: Rescale
+    shape: tuple[int, ...]
+    magnitude: int
 
 
 def choose(draft: Draft) -> Tables:
     """The tables with the fewest leaves."""
     options = []
     failure: BoundsError | None = None
-    for split in (False, True):
-        rescales = _rescales(draft, split)
-        if split and not any(_parts(e.function) for e in draft.entries if isinstance(e, Rescale)):
-            continue
+    for split in _subsets({e.function for e in draft.entries if isinstance(e, Rescale) and relu_part(e.function)}):
+        found = [p for e in draft.entries if isinstance(e, Rescale) for p in parts(draft, e, split)]
         try:
-            bits, limbs = _range_bits(draft, rescales)
+            bits, cost = _range_bits(draft, found)
             uses: dict[Function, list[Use]] = defaultdict(list)
-            for entry, shape, _ in rescales:
-                uses[entry.function].append(Use(entry.low, entry.high, padded_cells(shape), entry.name))
-            functions = {f: function_tables(f, found) for f, found in uses.items()}
+            for part in found:
+                uses[part.entry.function].append(Use(part.entry.low, part.entry.high, padded_cells(part.shape), part.entry.name))
+            functions = {f: function_tables(f, entries) for f, entries in uses.items()}
         except BoundsError as error:
             failure = failure or error
             continue
-        options.append(Tables(bits, functions, split, limbs + sum(c.cost for c in functions.values())))
+        options.append(Tables(bits, functions, split, cost + sum(c.cost for c in functions.values())))
     if not options:
         raise failure or BoundsError("no tables fit", remedy=FEWER_BITS)
     return min(options, key=lambda o: o.cost)
 
 
-def _parts(function: Function) -> Clamp | None:
-    """clamp(q, 0, M) for an identity clamp(q, -M, M); None for other functions."""
-    if isinstance(function, Clamp) and function.minimum == -function.maximum < 0 and function.numerator == 1 << function.shift:
-        return Clamp(minimum=0, maximum=function.maximum)
-    return None
+def _subsets(functions: set[Function]) -> list[frozenset[Function]]:
+    """Sets of functions to split, the empty one first; all or none where they are many."""
+    ordered = sorted(functions, key=repr)
+    if len(ordered) > MAX_SUBSETS:
+        return [frozenset(), frozenset(ordered)]
+    return [frozenset(chosen) for size in range(len(ordered) + 1) for chosen in combinations(ordered, size)]
 
 
-def _halves(entry: Rescale) -> tuple[Rescale, Rescale] | None:
-    """An identity as two requantisations of x and -x with Relu's function."""
-    part = _parts(entry.function)
-    if part is None:
-        return None
-    above = replace(entry, function=part, name=f"{entry.name}.above")
-    # round(-x) is -round(x), or one more at ties
-    below = replace(entry, function=part, name=f"{entry.name}.below", low=-entry.high, high=-entry.low + (1 if entry.shift else 0))
-    return above, below
+def parts(draft: Draft, entry: Rescale, split: frozenset[Function]) -> tuple[Part, ...]:
+    """The requantisations that stand for a drafted one: itself, or relu(x) and relu(-slope x)."""
+    tensor = draft.tensors[entry.source]
+    f, relu = entry.function, relu_part(entry.function)
+    if relu is None or entry.function not in split or not isinstance(f, Clamp):
+        return (Part(1, entry, tensor.shape, tensor.magnitude),)
+    above = replace(entry, function=relu, name=f"{entry.name}.above")
+    # x lies within half a unit of q; a unit more on either side covers all roundings
+    low, high = -((entry.high + 1) * f.numerator >> f.shift) - 2, ((1 - entry.low) * f.numerator >> f.shift) + 2
+    below = replace(entry, function=relu, name=f"{entry.name}.below", shift=entry.shift + f.shift, low=low, high=high)
+    if below.shift > MAX_SHIFT:
+        raise BoundsError("this slope needs too large a shift", node=entry.name, bound=MAX_SHIFT, remedy=FEWER_BITS)
+    return (Part(1, above, tensor.shape, tensor.magnitude), Part(-f.numerator, below, tensor.shape, tensor.magnitude * f.numerator))
 
 
-def _rescales(draft: Draft, split: bool) -> list[tuple[Rescale, tuple[int, ...], int]]:
-    """Every requantisation with its shape and the magnitude of what it rounds."""
-    found = []
-    for entry in draft.entries:
-        if isinstance(entry, Rescale):
-            tensor = draft.tensors[entry.source]
-            halves = _halves(entry) if split else None
-            found.extend((e, tensor.shape, tensor.magnitude) for e in halves or (entry,))
-    return found
-
-
-def _range_bits(draft: Draft, rescales: list[tuple[Rescale, tuple[int, ...], int]]) -> tuple[int, int]:
+def _range_bits(draft: Draft, found: Sequence[Part]) -> tuple[int, int]:
     """(B of the range table with the fewest leaves, those leaves)."""
     least, fixed, needed = MIN_RANGE_BITS, 0, False
     for entry in draft.entries:
@@ -137,26 +143,27 @@ def _range_bits(draft: Draft, rescales: list[tuple[Rescale, tuple[int, ...], int
                 raise BoundsError("differences in a maximum do not fit a range table", node=entry.name, bound=spread, remedy=FEWER_BITS)
             least = max(least, spread.bit_length())
             fixed += len(entry.sources) * padded_cells(operands[0].shape)
-    shifted = [(e, shape, magnitude) for e, shape, magnitude in rescales if e.shift]
+    shifted = [part for part in found if part.entry.shift]
     if not (needed or shifted):
         return MIN_RANGE_BITS, 1 << MIN_RANGE_BITS
     costs = {}
     for b in range(least, MAX_RANGE_BITS + 1):
-        if all(_fits(e, magnitude, b) for e, _, magnitude in shifted):
-            costs[b] = (1 << b) + fixed + sum(-(-e.shift // b) * padded_cells(shape) for e, shape, _ in shifted)
+        if all(_fits(part, b) for part in shifted):
+            costs[b] = (1 << b) + fixed + sum(-(-part.entry.shift // b) * padded_cells(part.shape) for part in shifted)
     if not costs:
-        worst, _, magnitude = max(shifted, key=lambda use: use[2])
+        worst = max(shifted, key=lambda part: part.magnitude)
         message = "values of this size cannot be requantised without wrapping around the field"
-        raise BoundsError(message, node=worst.name, bound=magnitude, remedy=FEWER_BITS)
+        raise BoundsError(message, node=worst.entry.name, bound=worst.magnitude, remedy=FEWER_BITS)
     best = min(costs, key=lambda b: (costs[b], -b))
     return best, costs[best]
 
 
-def _fits(entry: Rescale, magnitude: int, b: int) -> bool:
+def _fits(part: Part, b: int) -> bool:
     """Whether the soundness bound of a requantisation holds with limbs of b bits, as `Requantise.infer` checks it."""
+    entry = part.entry
     gap = -entry.shift % b
     domain = max(abs(entry.low), abs(entry.high)) + 2
-    reach = max(magnitude + (1 << entry.shift), domain << entry.shift) << gap
+    reach = max(part.magnitude + (1 << entry.shift), domain << entry.shift) << gap
     return reach.bit_length() < HALF_FIELD_BITS
 
 
@@ -185,7 +192,7 @@ def assemble(draft: Draft, outputs: Iterable[tuple[str, int, float]]) -> Assembl
     builder = GraphBuilder()
     plan = choose(draft)
     range_table = builder.table(tables.Range(bits=plan.range_bits))
-    replay = _Replay(builder, plan.split, range_table, {f: tuple(map(builder.table, c.tables)) for f, c in plan.functions.items()})
+    replay = _Replay(builder, draft, plan.split, range_table, {f: tuple(map(builder.table, c.tables)) for f, c in plan.functions.items()})
     weights: dict[int, Integers] = {}
     for entry in draft.entries:
         name = entry.tensor.name if isinstance(entry, Leaf) else entry.name
@@ -203,8 +210,10 @@ def assemble(draft: Draft, outputs: Iterable[tuple[str, int, float]]) -> Assembl
 class _Replay:
     """Adds drafted entries to a graph; `ids` are the graph's tensors by draft id."""
 
-    def __init__(self, builder: GraphBuilder, split: bool, range_table: int, chosen: dict[Function, tuple[int, ...]]) -> None:
-        self.builder, self.split, self.range_table, self.chosen = builder, split, range_table, chosen
+    def __init__(
+        self, builder: GraphBuilder, draft: Draft, split: frozenset[Function], range_table: int, chosen: dict[Function, tuple[int, ...]]
+    ) -> None:
+        self.builder, self.draft, self.split, self.range_table, self.chosen = builder, draft, split, range_table, chosen
         self.ids: list[int] = []
 
     def add(self, entry: Entry) -> int:
@@ -229,15 +238,11 @@ class _Replay:
         return self.builder.weight(tensor.name, tensor.shape, low=tensor.low, high=tensor.high)
 
     def _rescale(self, entry: Rescale) -> int:
-        halves = _halves(entry) if self.split else None
-        source = self.ids[entry.source]
-        if halves is None:
-            return self._requantise(entry, source)
-        above = self._requantise(halves[0], source)
-        negative = self.builder.add(Combine(inputs=(source,), coefficients=(-1,)), f"{entry.name}.negative")[0]
-        below = self._requantise(halves[1], negative)
-        return self.builder.add(Combine(inputs=(above, below), coefficients=(1, -1)), entry.name)[0]
-
-    def _requantise(self, entry: Rescale, source: int) -> int:
-        op = Requantise(inputs=(source,), shift=entry.shift, tables=self.chosen[entry.function], range_table=self.range_table)
-        return self.builder.add(op, entry.name)[0]
+        made = []
+        for part in parts(self.draft, entry, self.split):
+            source, e = self.ids[entry.source], part.entry
+            if part.coefficient != 1:
+                source = self.builder.add(Combine(inputs=(source,), coefficients=(part.coefficient,)), f"{e.name}.scaled")[0]
+            op = Requantise(inputs=(source,), shift=e.shift, tables=self.chosen[e.function], range_table=self.range_table)
+            made.append(self.builder.add(op, e.name)[0])
+        return made[0] if len(made) == 1 else self.builder.add(Combine(inputs=tuple(made), coefficients=(1, -1)), entry.name)[0]

@@ -1,7 +1,7 @@
 """Ranges of all tensors over the calibration data, and their stored form.
 
-The result is what quantisation needs and no more: static shapes, declared ranges and max|x| of every float tensor, as exact hexadecimal floats. A model
-compiled from a stored result gives the same circuit on every machine.
+The result is what quantisation needs and no more: static shapes, declared ranges and max|x| of every float tensor, as
+exact hexadecimal floats. A model compiled from a stored result gives the same circuit on every machine.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def digest(model: Model) -> str:
 
 def is_stored(calibration: object) -> bool:
     """Whether a calibration argument is a stored result: its dict, or a path."""
-    return isinstance(calibration, (str, Path)) or isinstance(calibration, Mapping) and calibration.get("format") == FORMAT
+    return isinstance(calibration, (str, Path)) or (isinstance(calibration, Mapping) and calibration.get("format") == FORMAT)
 
 
 def read(source: str | Path | Mapping[str, Any], model: Model) -> Calibration:
@@ -142,6 +142,14 @@ def _number(text: object) -> float:
     return value
 
 
+def _check_shapes(static: Static, found: Mapping[str, Array]) -> None:
+    """The float model has the shapes that the circuit is made for."""
+    for name, array in found.items():
+        if name in static.shapes and array.shape != static.shapes[name]:
+            message = f"it has shape {array.shape} when run, but {static.shapes[name]} by ONNX's shape inference"
+            raise ModelError(message, file=static.model.file, node=name, remedy="export the model again, with a newer opset")
+
+
 def calibrate(
     static: Static, samples: Mapping[str, Array], count: int, ranges: Mapping[str, tuple[float, float]], keep: int, progress: Progress
 ) -> tuple[Calibration, Observed]:
@@ -156,6 +164,8 @@ def calibrate(
         progress(Step("calibrate", i, count))
         feeds = {name: array[i] for name, array in samples.items()}
         found = model.run(feeds)
+        if i == 0:
+            _check_shapes(static, found)
         for name, array in (*found.items(), *feeds.items()):
             if name in peaks and array.size:
                 peak = float(np.abs(array.astype(np.float64)).max())

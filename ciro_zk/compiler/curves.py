@@ -1,6 +1,6 @@
 """Values of smooth functions for their tables, in 256-bit fixed point: the same integers on every machine.
 
-    sigmoid(x) = 1 / (1 + e^(-x))        tanh(x) = (1 - e^(-2x)) / (1 + e^(-2x))
+sigmoid(x) = 1 / (1 + e^(-x))        tanh(x) = (1 - e^(-2x)) / (1 + e^(-2x))
 """
 
 from __future__ import annotations

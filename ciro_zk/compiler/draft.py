@@ -1,10 +1,12 @@
 """The integer circuit before its tables are chosen: operators in order, with the interval that every cell can reach.
 
-Tables are shared by all operators with the same function, so their domains are known only when all operators are. Until then a requantisation names
-its function, a maximum no range table. `build` (in `ciro_zk.compiler.assemble`) replays the draft into a graph.
+Tables are shared by all operators with the same function, so their domains are known only when all operators are.
+Until then a requantisation names its function, a maximum no range table. `build` (in `ciro_zk.compiler.assemble`)
+replays the draft into a graph.
 
-Two bounds are carried along: the tensors' soundness range, which follows from what the circuit enforces, and the cell-wise completeness interval, which
-uses the actual weights and holds for every input in the declared range. The latter sizes the tables.
+Two bounds are carried along: the tensors' soundness range, which follows from what the circuit enforces, and the
+cell-wise completeness interval, which uses the actual weights and holds for every input in the declared range. The
+latter sizes the tables.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from ciro_zk.circuit.op import CircuitError, Op
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.errors import BoundsError
-from ciro_zk.lookup.tables import Function, Graph, Range, round_shift
+from ciro_zk.lookup.tables import Clamp, Function, Graph, Range, round_shift
 from ciro_zk.ops import Maximum, Requantise
 
 Integers = NDArray[np.int64]
@@ -67,6 +69,13 @@ class Greatest:
 Entry = Leaf | Plain | Rescale | Greatest
 
 
+def relu_part(function: Function) -> Clamp | None:
+    """clamp(q, 0, M) for a function clamp(slope q, -M, M), which may be written as relu(x) - relu(-slope x); None for others."""
+    if isinstance(function, Clamp) and function.minimum == -function.maximum < 0 and function.numerator > 0:
+        return Clamp(minimum=0, maximum=function.maximum)
+    return None
+
+
 class Draft:
     """A circuit under construction. Every entry makes one tensor, whose id is the entry's position."""
 
@@ -113,6 +122,10 @@ class Draft:
         scratch = (Range(bits=16), Graph(function=function, low=lowest, high=highest))
         op = Requantise(inputs=(source,), shift=shift, tables=(1,), range_table=0)
         interval = op.interval([self.intervals[source]], scratch)[0]
+        if relu_part(function) is not None:
+            # relu(x) - relu(-slope x) rounds once, not twice, and ties the other way: below zero it may differ by one
+            least, most = interval
+            interval = np.maximum(least - (least <= 0), function.range[0]), most + (most < 0)
         out_low, out_high = function.range
         shape = self.tensors[source].shape
         tensor = Tensor(name="", shape=shape, storage=Storage.WITNESS, low=out_low, high=out_high, bounded_by="function lookup")

@@ -39,7 +39,7 @@ def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
     rules: list[Callable[[_Steps], bool]] = [_affine, _padding, _activation, _residual]
     current = _Steps(program.steps, {name for _, name in program.outputs})
-    while any([rule(current) for rule in rules]):
+    while any(rule(current) for rule in rules):
         pass
     program.steps = current.ordered()
 
@@ -95,9 +95,11 @@ def _affine(steps: _Steps) -> bool:
         if weight is None:
             continue
         offset = _added(None if source.offset is None else source.offset * step.weight, step.offset)
-        if not _finite(weight) or offset is not None and not _finite(offset):
+        if not _finite(weight) or (offset is not None and not _finite(offset)):
             continue
-        merged = replace(source, node=step.node, output=step.output, statistic=step.statistic, shape=step.shape, weight=weight, offset=offset)
+        merged = replace(
+            source, node=step.node, output=step.output, statistic=step.statistic, shape=step.shape, weight=weight, offset=offset
+        )
         steps.replace([source, step], [merged])
         changed = True
     return changed
@@ -158,7 +160,7 @@ def _padding(steps: _Steps) -> bool:
 
 def _monotone_view(step: Step | None) -> bool:
     """Whether a monotone function may move before this step."""
-    return isinstance(step, (Reshape, Transpose, MaxPool)) or isinstance(step, Select) and all(-1 not in index for _, index in step.axes)
+    return isinstance(step, (Reshape, Transpose, MaxPool)) or (isinstance(step, Select) and all(-1 not in index for _, index in step.axes))
 
 
 def _activation(steps: _Steps) -> bool:

@@ -55,10 +55,11 @@ def load(source: Source) -> Model:
     InputError
         No such file, or a source of another type.
     ModelError
-        The model does not parse, fails ONNX's checker, has an opset out of range, weights missing, not finite or of a type that is not supported.
+        The model does not parse, fails ONNX's checker, has an opset out of range, weights missing, not finite or of a
+        type that is not supported.
     """
     proto, file = _parse(source)
-    if not proto.HasField("graph") or not proto.graph.node and not proto.graph.output:
+    if not proto.HasField("graph") or (not proto.graph.node and not proto.graph.output):
         raise ModelError("this is no ONNX model: it has no graph", file=file, remedy="export the model again")
     if len(proto.graph.node) > MAX_MODEL_NODES:
         raise ModelError(f"{len(proto.graph.node)} nodes are more than {MAX_MODEL_NODES}", file=file, remedy="split the model")
@@ -72,7 +73,9 @@ def load(source: Source) -> Model:
             proto = inliner.inline_local_functions(proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:400]
-        raise ModelError(f"ONNX's checker refuses the model: {reason}", file=file, remedy="export the model again, or repair the part named") from error
+        raise ModelError(
+            f"ONNX's checker refuses the model: {reason}", file=file, remedy="export the model again, or repair the part named"
+        ) from error
     if not proto.graph.output:
         raise ModelError("the graph has no outputs", file=file, remedy="export the model with an output")
     constants = {tensor.name: _array(tensor, file) for tensor in proto.graph.initializer}
@@ -103,12 +106,14 @@ def _parse(source: Source) -> tuple[onnx.ModelProto, str]:
     elif isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
     else:
-        raise InputError(f"a model is a path, bytes or an onnx.ModelProto, not {type(source).__name__}", field="model")
+        raise InputError(f"a model is a path, bytes or an onnx.ModelProto, not {type(source).__name__}", field="model", remedy="pass one")
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except Exception as error:  # protobuf's DecodeError, whichever implementation
-        raise ModelError("the file does not parse as ONNX", file=file, remedy="check that it is complete and no Git LFS pointer; export it again") from error
+        raise ModelError(
+            "the file does not parse as ONNX", file=file, remedy="check that it is complete and no Git LFS pointer; export it again"
+        ) from error
     return proto, file
 
 
@@ -127,7 +132,9 @@ def _opsets(proto: onnx.ModelProto, file: str) -> dict[str, int]:
         raise ModelError(f"opset {version} is older than {MIN_OPSET}", file=file, remedy=remedy)
     if version > newest:
         remedy = "upgrade onnx, or export the model with an older opset"
-        raise ModelError(f"opset {version} is newer than {newest}, the newest that the installed onnx {onnx.__version__} knows", file=file, remedy=remedy)
+        raise ModelError(
+            f"opset {version} is newer than {newest}, the newest that the installed onnx {onnx.__version__} knows", file=file, remedy=remedy
+        )
     return opsets
 
 
@@ -144,7 +151,9 @@ def _load_external(proto: onnx.ModelProto, file: str) -> None:
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         path = (folder / location).resolve()
         if not location or not path.is_relative_to(folder):
-            raise ModelError(f"external data {location!r} lies outside the model's folder", file=file, node=tensor.name, remedy="export the model again")
+            raise ModelError(
+                f"external data {location!r} lies outside the model's folder", file=file, node=tensor.name, remedy="export the model again"
+            )
         if not path.is_file():
             remedy = f"put {location} beside the model, or export it with its weights inside"
             raise ModelError(f"external data file {location!r} is missing", file=file, node=tensor.name, remedy=remedy)
@@ -152,7 +161,9 @@ def _load_external(proto: onnx.ModelProto, file: str) -> None:
         onnx.load_external_data_for_model(proto, str(folder))
     except (onnx.checker.ValidationError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"external data cannot be read: {reason}", file=file, node=external[0].name, remedy="export the model again") from error
+        raise ModelError(
+            f"external data cannot be read: {reason}", file=file, node=external[0].name, remedy="export the model again"
+        ) from error
 
 
 def _array(tensor: TensorProto, file: str) -> Array:
@@ -160,10 +171,14 @@ def _array(tensor: TensorProto, file: str) -> Array:
     try:
         values: Array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(f"the weights do not match their shape: {error}", file=file, node=tensor.name, remedy="export the model again") from error
+        raise ModelError(
+            f"the weights do not match their shape: {error}", file=file, node=tensor.name, remedy="export the model again"
+        ) from error
     if values.dtype.kind not in "fiubSUO":
         kind = helper.tensor_dtype_to_string(tensor.data_type)
-        raise ModelError(f"weights of type {kind} are not supported", file=file, node=tensor.name, remedy="store them as float16, float32 or float64")
+        raise ModelError(
+            f"weights of type {kind} are not supported", file=file, node=tensor.name, remedy="store them as float16, float32 or float64"
+        )
     check_finite(values, file, tensor.name)
     return values
 

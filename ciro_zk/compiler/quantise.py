@@ -1,9 +1,11 @@
 """Scales: the real value of one unit of an integer tensor, and how to get from one to another by integers.
 
-Symmetric, zero point 0, b bits: an activation with calibrated range max|y| has s_y = max|y| / (2^(b-1) - 1). For a product y = x w the weights' scale
-follows, s_w = s_y 2^(-s) / s_x with the largest shift s for which max|w| / s_w <= 2^(b-1) - 1, so that s_x s_w / s_y is exactly 2^(-s).
+Symmetric, zero point 0, b bits: an activation with calibrated range max|y| has s_y = max|y| / (2^(b-1) - 1). For a
+product y = x w the weights' scale follows, s_w = s_y 2^(-s) / s_x with the largest shift s for which max|w| / s_w <=
+2^(b-1) - 1, so that s_x s_w / s_y is exactly 2^(-s).
 
-Only +, *, / and floor on float64 (correctly rounded on every machine), so that a stored calibration gives the same integers everywhere.
+Only +, *, / and floor on float64 (correctly rounded on every machine), so that a stored calibration gives the same
+integers everywhere.
 """
 
 from __future__ import annotations
@@ -52,13 +54,15 @@ class ProductScale:
 
 
 def product_scale(peak: float, x_scale: float, q_scale: float, bits: int) -> ProductScale:
-    """The weights' scale for weights up to `peak`. Where even shift 0 is too much (weights that move q by more than the whole range), an integer multiplier."""
+    """The weights' scale for weights up to `peak`.
+
+    Where even shift 0 is too much, since one unit of x moves q by more than the whole range, an integer multiplier.
+    """
     limit = top(bits)
     if peak == 0.0:
         return ProductScale(bits, 1, ldexp(q_scale, -bits) / x_scale)
     ratio = limit * q_scale / (x_scale * peak)
-    mantissa, exponent = frexp(ratio)
-    shift = min(exponent - 1, MAX_SHIFT)
+    shift = min(frexp(ratio)[1] - 1, MAX_SHIFT)
     if shift >= 0:
         weight = ldexp(q_scale, -shift) / x_scale
         # the division may have rounded: the largest weight must still fit

@@ -28,7 +28,8 @@ def quantise_inputs(graph: Graph, feeds: Mapping[str, Array]) -> dict[int, Integ
 def accuracy(graph: Graph, weights: Mapping[int, Integers], observed: Observed, progress: Progress) -> dict[str, Any]:
     """max|circuit - float| for every output, its share of the output's range, and how often the greatest entry is the same.
 
-    `argmax_agreement` is over the last axis, None where that has one cell. Without samples (a stored calibration result) there is nothing to measure.
+    `argmax_agreement` is over the last axis, None where that has one cell. Without samples (a stored calibration
+    result) there is nothing to measure.
     """
     count = len(observed.samples)
     if not count:

@@ -1,4 +1,7 @@
-"""The float model, run for calibration and comparison: onnxruntime on one thread, `onnx.reference` where it has no kernel (newest opsets, rare types)."""
+"""The float model, run for calibration and comparison.
+
+onnxruntime on one thread; `onnx.reference` where it has no kernel (newest opsets, rare types).
+"""
 
 from __future__ import annotations
 

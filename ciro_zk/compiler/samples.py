@@ -30,9 +30,13 @@ def input_types(model: Model) -> dict[str, np.dtype[Any]]:
             types[value.name] = np.dtype(object)
         if not value.type.HasField("tensor_type") or types[value.name].kind not in "fiub" or types[value.name].name == "bfloat16":
             name = onnx.TensorProto.DataType.Name(kind).lower()
-            raise ModelError(f"inputs of type {name} are not supported", file=model.file, node=value.name, remedy="use float, integer or bool inputs")
+            raise ModelError(
+                f"inputs of type {name} are not supported", file=model.file, node=value.name, remedy="use float, integer or bool inputs"
+            )
     if not types:
-        raise ModelError("the model has no inputs", file=model.file, remedy="a model without inputs needs no proof: its outputs are constants")
+        raise ModelError(
+            "the model has no inputs", file=model.file, remedy="a model without inputs needs no proof: its outputs are constants"
+        )
     return types
 
 
@@ -79,7 +83,9 @@ def fit_shapes(arrays: Mapping[str, Array], shapes: Mapping[str, Shape]) -> int:
         counts[name] = array.shape[0] // shape[0] if shape else 1
     if len(set(counts.values())) > 1:
         listing = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise InputError(f"the inputs have different numbers of samples ({listing})", field="calibration", remedy="give each input the same number")
+        raise InputError(
+            f"the inputs have different numbers of samples ({listing})", field="calibration", remedy="give each input the same number"
+        )
     return next(iter(counts.values()), 0)
 
 
@@ -106,15 +112,20 @@ def check_inside(arrays: Mapping[str, Array], ranges: Ranges) -> None:
     for name, (low, high) in ranges.items():
         if name not in arrays:
             continue
-        outside = (arrays[name] < low) | (arrays[name] > high)
+        values: Any = arrays[name]
+        outside = (values < low) | (values > high)
         if outside.any():
             index = tuple(int(i) for i in np.argwhere(outside)[0])
             message = f"the data lies outside the declared range [{low}, {high}]"
             value = arrays[name][index].item()
-            raise InputError(message, field=f"calibration[{name!r}]", index=index, value=value, remedy="widen input_range or drop the sample")
+            raise InputError(
+                message, field=f"calibration[{name!r}]", index=index, value=value, remedy="widen input_range or drop the sample"
+            )
 
 
-def complete(model: Model, arrays: dict[str, Array], count: int, shapes: Mapping[str, Shape], ranges: Ranges) -> tuple[dict[str, Array], int]:
+def complete(
+    model: Model, arrays: dict[str, Array], count: int, shapes: Mapping[str, Shape], ranges: Ranges
+) -> tuple[dict[str, Array], int]:
     """Data for every input, of the model's types: inputs with a declared range and no data get uniform values, both ends among them."""
     types = input_types(model)
     missing = [name for name in types if name not in arrays]

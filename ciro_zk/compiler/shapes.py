@@ -1,4 +1,8 @@
-"""Fixing the inputs' shapes: a symbolic axis 0 becomes 1, other symbolic axes come from `shapes`, else from the calibration, else it is an error."""
+"""Fixing the inputs' shapes.
+
+A symbolic axis 0 becomes 1, other symbolic axes come from `shapes`, else from the calibration data, else it is an
+error.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +40,13 @@ def fix_shapes(model: Model, shapes: Shapes | None, samples: Mapping[str, Array]
         Calibration arrays by input name; their axes but the first fix what is left.
     """
     given = dict(shapes or {})
-    known: set[str] = set()
-    fixed: dict[str, Shape] = {}
-    symbols: dict[str, int] = {}
-    for value in model.inputs:
-        dims = _dims(value)
-        symbolic = {d for d in dims or () if isinstance(d, str)}
-        known |= {value.name, *symbolic}
-        fixed[value.name] = _fix_one(model, value.name, dims, given, samples, symbols)
-    unknown = sorted(set(given) - known)
-    if unknown:
+    dims = {value.name: _dims(value) for value in model.inputs}
+    known = {*dims, *(d for axes in dims.values() for d in axes or () if isinstance(d, str))}
+    for name in sorted(set(given) - known):
         choices = ", ".join(sorted(known)) or "none"
-        raise InputError("no input or symbolic axis has this name", field=f"shapes[{unknown[0]!r}]", remedy=f"use one of: {choices}")
-    return fixed
+        raise InputError("no input or symbolic axis has this name", field=f"shapes[{name!r}]", remedy=f"use one of: {choices}")
+    symbols: dict[str, int] = {}
+    return {name: _fix_one(model, name, axes, given, samples, symbols) for name, axes in dims.items()}
 
 
 def _fix_one(
@@ -63,13 +61,13 @@ def _fix_one(
     whole = given.get(name)
     field = f"shapes[{name!r}]"
     if isinstance(whole, (int, np.integer)):
-        raise InputError("an input's shape is a sequence of lengths", field=field, value=whole)
+        raise InputError("an input's shape is a sequence of lengths", field=field, value=whole, remedy=f"pass {name!r}: (...)")
     if dims is None:
         if whole is None and sample is None:
             raise ModelError("this input has no shape at all", file=model.file, node=name, remedy=f"pass shapes={{{name!r}: (...)}}")
         dims = [None] * (len(whole) if whole is not None else np.ndim(sample))  # type: ignore[arg-type]
     if whole is not None and len(whole) != len(dims):
-        raise InputError(f"the model's input has {len(dims)} axes", field=field, value=tuple(whole))
+        raise InputError(f"the model's input has {len(dims)} axes", field=field, value=tuple(whole), remedy="give one length per axis")
     lengths = []
     for axis, d in enumerate(dims):
         length = _axis(model, name, axis, d, whole, given, sample, len(dims), symbols)
@@ -79,7 +77,8 @@ def _fix_one(
             raise ModelError(f"axis {axis} has {length} cells", file=model.file, node=name, remedy="give every axis at least one cell")
         lengths.append(length)
     if len(lengths) > MAX_RANK or prod(lengths) > MAX_INPUT_CELLS:
-        raise ModelError(f"shape {tuple(lengths)} is too large: at most {MAX_RANK} axes and 2^28 cells", file=model.file, node=name)
+        message = f"shape {tuple(lengths)} is too large: at most {MAX_RANK} axes and 2^28 cells"
+        raise ModelError(message, file=model.file, node=name, remedy="use a smaller batch or input")
     return tuple(lengths)
 
 
@@ -98,7 +97,8 @@ def _axis(
     wanted = None if whole is None else int(whole[axis])
     if isinstance(d, int):
         if wanted is not None and wanted != d:
-            raise InputError(f"axis {axis} of the model's input is {d}", field=f"shapes[{name!r}]", value=tuple(whole or ()))
+            remedy = "leave static axes as the model has them"
+            raise InputError(f"axis {axis} of the model's input is {d}", field=f"shapes[{name!r}]", value=tuple(whole or ()), remedy=remedy)
         return d
     if wanted is not None:
         return wanted
@@ -106,7 +106,7 @@ def _axis(
         length = given.get(d)
         if length is not None:
             if not isinstance(length, (int, np.integer)):
-                raise InputError("a symbolic axis takes one length", field=f"shapes[{d!r}]", value=length)
+                raise InputError("a symbolic axis takes one length", field=f"shapes[{d!r}]", value=length, remedy="pass an int")
             return int(length)
         if d in symbols:
             return symbols[d]

@@ -5,7 +5,8 @@
     sum         Sum of tensors with signs, Average over windows
     other       MaxPool, Activation, Fixed (a constant that is concatenated or put out)
 
-Steps are immutable; fusions make new ones. Products, sums and averages end in a requantisation, which can take an activation along.
+Steps are immutable; fusions make new ones. Products, sums and averages end in a requantisation, which can take an
+activation along.
 """
 
 from __future__ import annotations

@@ -74,7 +74,9 @@ class Context:
             return tables.Clamp(minimum=low, maximum=max(low, high)), scale
         if isinstance(function, Leaky):
             numerator, shift = dyadic(function.slope)
-            return tables.Clamp(minimum=-limit if numerator else 0, maximum=limit, numerator=numerator or 1, shift=shift if numerator else 0), scale
+            return tables.Clamp(
+                minimum=-limit if numerator else 0, maximum=limit, numerator=numerator or 1, shift=shift if numerator else 0
+            ), scale
         return tables.Clamp(minimum=-limit, maximum=limit), scale
 
     def _bound(self, value: float, scale: float) -> int:
@@ -84,7 +86,7 @@ class Context:
         return round_half_up(units)
 
     def requantise(self, step: Step, tensor: int, scale: float, function: Function | None) -> Value:
-        """function(x) at the step's calibrated scale, for an integer tensor at `scale` that is no accumulator yet to be rescaled by a given shift."""
+        """function(x) at the step's calibrated scale, for an integer tensor at any `scale`."""
         wanted = self.q_scale(step, function)
         shape = self.draft.tensors[tensor].shape
         if isinstance(function, Curve):
@@ -107,7 +109,11 @@ class Context:
         return Value(self.draft.rescale(tensor, ratio.shift, f, step.output), shape, scale)
 
     def multiplied(self, tensor: int, ratio: Ratio, name: str) -> int:
-        return tensor if ratio.multiplier == 1 else self.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), f"{name}.scaled")
+        return (
+            tensor
+            if ratio.multiplier == 1
+            else self.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), f"{name}.scaled")
+        )
 
     def reshape(self, tensor: int, shape: Sequence[int], name: str) -> int:
         """A view under another shape; the tensor itself where it has it already."""

@@ -1,7 +1,7 @@
 """Max pools as trees of maxima of 2 to 4 views. Border windows hold real cells only: a short window repeats one of its own.
 
-Windows of more than 4 cells are split into at most 4 overlapping parts (a maximum may count a cell twice), and equal parts of different windows are
-computed once: a pool of 5 at stride 1 costs 3 + 2 lookups a cell, not 5 + 1.
+Windows of more than 4 cells are split into at most 4 overlapping parts (a maximum may count a cell twice), and equal
+parts of different windows are computed once: a pool of 5 at stride 1 costs 3 + 2 lookups a cell, not 5 + 1.
 """
 
 from __future__ import annotations

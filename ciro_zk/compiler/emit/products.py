@@ -1,7 +1,8 @@
 """Products with constants: the accumulator, its bias and residual tensors, and one requantisation with the activation.
 
-q = round((m (acc + bias) + sum_i c_i x_i) / 2^s): m is a power of two that makes room for the c_i where the weights' shift is small.
-The requantisation keeps the accumulator's own axes, so that forms on it stay products of one vector per axis.
+q = round((m (acc + bias) + sum_i c_i x_i) / 2^s): m is a power of two that makes room for the c_i where the weights'
+shift is small. The requantisation keeps the accumulator's own axes, so that forms on it stay products of one vector
+per axis.
 """
 
 from __future__ import annotations

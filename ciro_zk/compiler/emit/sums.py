@@ -26,7 +26,10 @@ def total(context: Context, step: Sum) -> Value:
 
 
 def average(context: Context, step: Average) -> Value:
-    """Windows are summed by integer matrices, one per axis; where their counts differ, row i is weighted by L / count_i, L the least common multiple."""
+    """Windows are summed by integer matrices, one per axis.
+
+    Where the counts of an axis differ, row i is weighted by L / count_i, L their least common multiple.
+    """
     value = context.values[step.inputs[0]]
     tensor, divisor = value.tensor, 1
     for axis, windows, counts in step.windows:

@@ -1,7 +1,7 @@
 """The table of ONNX operators and what a lowering sees of its node.
 
-A lowering appends steps (`ciro_zk.compiler.steps`) for one node, or raises `Refused`. It is registered with the schema versions it was written and tested
-for; a model that uses another version is refused by name.
+A lowering appends steps (`ciro_zk.compiler.steps`) for one node, or raises `Refused`. It is registered with the
+schema versions it was written and tested for; a model that uses another version is refused by name.
 """
 
 from __future__ import annotations
@@ -59,12 +59,13 @@ class NodeView:
 
     def name(self, index: int) -> str:
         """The tensor that input `index` is, behind identities."""
-        name = self.node.input[index]
+        name: str = self.node.input[index]
         return self.aliases.get(name, name)
 
     @property
     def output(self) -> str:
-        return self.node.output[0]
+        name: str = self.node.output[0]
+        return name
 
     def shape(self, name: str) -> Shape:
         """The static shape of a tensor; `Refused` where there is none or it is not provable."""

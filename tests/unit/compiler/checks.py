@@ -30,6 +30,7 @@ def model(
     outputs: Sequence[str] = ("y",),
     *,
     opset: int = OPSET,
+    domains: Sequence[str] = (),
     dtype: int = TensorProto.FLOAT,
 ) -> onnx.ModelProto:
     """A model; shapes of outputs are left to be inferred."""
@@ -40,7 +41,11 @@ def model(
         [helper.make_tensor_value_info(name, dtype, None) for name in outputs],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
     )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=min(LATEST_IR, onnx.IR_VERSION))
+    proto = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)],
+        ir_version=min(LATEST_IR, onnx.IR_VERSION),
+    )
     inferred = onnx.shape_inference.infer_shapes(proto)
     for target, found in zip(proto.graph.output, inferred.graph.output, strict=True):
         target.type.CopyFrom(found.type)
@@ -65,7 +70,7 @@ def column_values(column: Column, values: Mapping[int, Array], shape: tuple[int,
 
 
 def check_witness(graph: Graph, values: Mapping[int, Array]) -> None:
-    """Every tensor has its shape and soundness range, every lookup row is a row of its table, every zero check is zero: with Python integers."""
+    """Every tensor is in its soundness range, every lookup row in its table, every zero check zero: with Python integers."""
     for index, tensor in enumerate(graph.tensors):
         value = values[index]
         assert value.shape == tensor.shape and value.dtype == np.int64, (index, tensor.name)
@@ -122,8 +127,9 @@ class Sensitivity:
 
     |circuit - float| <= lipschitz s_x / 2 + products max|w| / M + units s_y (+ the float model's own rounding)
 
-    `lipschitz`: greatest change of an output for a change of 1 in every input (s_x / 2 is the input's rounding error). `products`: greatest sum of |x|
-    that multiplies weights; a weight is rounded by s_w / 2 and s_w <= 2 max|w| / M, M = 2^(b-1) - 1. `units`: roundings of the output's own scale.
+    `lipschitz`: greatest change of an output for a change of 1 in every input (s_x / 2 is the input's rounding error).
+    `products`: greatest sum of |x| that multiplies weights; a weight is rounded by s_w / 2 and s_w <= 2 max|w| / M,
+    M = 2^(b-1) - 1. `units`: roundings of the output's own scale.
     """
 
     lipschitz: float = 1.0
