@@ -31,6 +31,7 @@ from ciro_zk.field import goldilocks
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.hash.transcript import VerifierTranscript
+from ciro_zk.kernels import Kernels, numba_kernels, plain_kernels
 from ciro_zk.lookup.verifier import verify_fractions
 from ciro_zk.poly import linear_form, multilinear
 from ciro_zk.program.keys import VerifyingKey
@@ -47,9 +48,17 @@ Integers = NDArray[np.int64]
 class Checking:
     """The phases of one verification."""
 
-    def __init__(self, program: Program, statement: Statement, public: Mapping[int, Integers], body: bytes, source: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        statement: Statement,
+        public: Mapping[int, Integers],
+        body: bytes,
+        source: str,
+        kernels: Kernels | None = None,
+    ) -> None:
         self.program, self.plan = program, program.plan
-        self.statement = statement
+        self.statement, self.kernels = statement, kernels or plain_kernels()
         self.public = {tensor: as_field(value) for tensor, value in public.items()}
         self.transcript = VerifierTranscript(PROTOCOL, body, source)
         self.ledger = ClaimLedger()
@@ -79,14 +88,14 @@ class Checking:
         self.ledger.add("denominator", stored, known - claim.denominator)
         return accumulators, values
 
-    def table_value(self, tables: Sequence[tuple[int, Ext, linear_form.Term]], beta: Ext) -> Ext:
+    def table_value(self, tables: Sequence[tuple[int, Ext, linear_form.Eq]], beta: Ext) -> Ext:
         """The tables' columns at the point, weighted by powers of beta and the segments' selectors."""
         value = ZERO
-        for index, selector, term in tables:
-            weights = term.groups[0].dense()
+        for index, selector, eq in tables:
+            weights = np.ascontiguousarray(self.kernels.eq_table(eq.point)[:, : eq.length])
             power = beta
             for column in self.plan.graph.tables[index].columns():
-                value = value + selector * power * multilinear.inner_product_base(weights, goldilocks.from_signed(column))
+                value = value + selector * power * self.kernels.inner_product_base(weights, goldilocks.from_signed(column))
                 power = power * beta
         return value
 
@@ -158,7 +167,7 @@ class Checking:
                 value = value * (ONE - r)
             return value
 
-        verify_opening(self.transcript, self.program.params, (self.statement.model_commitment, witness_root), total, form_at)
+        verify_opening(self.transcript, self.kernels, self.program.params, (self.statement.model_commitment, witness_root), total, form_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +237,7 @@ def verify(
     inputs: ArrayLike | Mapping[str, ArrayLike] | None = None,
     outputs: ArrayLike | Mapping[str, ArrayLike] | None = None,
     allow_testing: bool = False,
+    accelerate: bool = False,
 ) -> Verified:
     """Check that a proof holds under a verifying key.
 
@@ -239,6 +249,8 @@ def verify(
         Real values that the statement must have (outputs may differ from the proven ones by rounding in float32).
     allow_testing : bool
         Accept a key of the `testing` preset, which has no security.
+    accelerate : bool
+        Compute with the compiled kernels (imports Numba) along the same path; worth it for large proofs.
 
     Returns
     -------
@@ -270,7 +282,8 @@ def verify(
         )
     try:
         batched = program.batched(proof.batch)
-        batched.validate()
+        if proof.batch > 1:
+            batched.validate()
     except ValueError as error:
         raise ProofRejected(stage="statement", reason=f"a batch of {proof.batch} is not possible: {error}") from error
     graph = batched.graph
@@ -283,7 +296,7 @@ def verify(
     check_registration(vk)
     statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs, proof.batch)
     public = _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs)
-    Checking(batched, statement, public, proof.body, proof.source).run()
+    Checking(batched, statement, public, proof.body, proof.source, numba_kernels() if accelerate else None).run()
     return Verified(
         statement=statement,
         inputs={port.name: proof.inputs[port.name] * np.float64(port.scale) for port in graph.inputs},

@@ -195,14 +195,14 @@ class Plan:
         cells: list[tuple[int, Term]] = []
         multiplicities: list[tuple[int, Term]] = []
         lookup_weight, real_weight, phi = ZERO, ZERO, ZERO
-        tables: list[tuple[int, Ext, Term]] = []
+        tables: list[tuple[int, Ext, Eq]] = []
         for segment in self.segments:
             term, selector = segment.terms(point)
             weight = selector * total_weight(term)
             real_weight = real_weight + weight
             if segment.is_table:
                 multiplicities.append((self.multiplicity(segment.index), term.scaled(-selector)))
-                tables.append((segment.index, selector, term))
+                tables.append((segment.index, selector, Eq(tuple(point[len(point) - segment.log_size :]), segment.shape[0])))
                 phi = phi + weight * (segment.index + 1)
                 continue
             lookup = self.lookups[segment.index]
@@ -226,7 +226,7 @@ class LeafForms:
 
     cells: tuple[tuple[int, Term], ...]
     multiplicities: tuple[tuple[int, Term], ...]
-    tables: tuple[tuple[int, Ext, Term], ...]
+    tables: tuple[tuple[int, Ext, Eq], ...]
     lookup_weight: Ext
     real_weight: Ext
     phi: Ext

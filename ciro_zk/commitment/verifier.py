@@ -32,9 +32,10 @@ from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.errors import ProofRejected
 from ciro_zk.field import arrays, goldilocks, ntt
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
-from ciro_zk.hash.blake2s import DIGEST_BYTES, hash_columns
+from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.hash.merkle import num_siblings, verify_multi
 from ciro_zk.hash.transcript import VerifierTranscript
+from ciro_zk.kernels import Kernels
 from ciro_zk.poly import multilinear
 from ciro_zk.sumcheck.verifier import HALF, check_final, verify_rounds
 
@@ -70,6 +71,7 @@ class PointClaims:
 
 def verify_opening(
     transcript: VerifierTranscript,
+    kernels: Kernels,
     params: CommitmentParams,
     roots: Sequence[bytes],
     claim: Ext,
@@ -93,7 +95,7 @@ def verify_opening(
         for i, (oracle, root, offset) in enumerate(zip(level, roots, params.block_offsets(index), strict=True)):
             positions = transcript.positions("positions", oracle.code.num_queries, oracle.code.log_length)
             name = f"level {index}, oracle {i}"
-            values = _folded_columns(transcript, oracle, root, positions, head[len(head) - oracle.row_vars :], index == 0, name)
+            values = _folded_columns(transcript, kernels, oracle, root, positions, head[len(head) - oracle.row_vars :], index == 0, name)
             delta = transcript.challenge("query batch")
             weights = arrays.from_list(powers(delta, len(positions) + 1)[1:])
             claim = claim + arrays.inner_product(weights, values)
@@ -140,6 +142,7 @@ def selector(point: Sequence[Ext], index: int) -> Ext:
 
 def _folded_columns(
     transcript: VerifierTranscript,
+    kernels: Kernels,
     oracle: Oracle,
     root: bytes,
     positions: Sequence[int],
@@ -152,14 +155,14 @@ def _folded_columns(
     data = transcript.receive_bytes("siblings", DIGEST_BYTES * num_siblings(oracle.code.log_length, positions))
     siblings = [data[i : i + DIGEST_BYTES] for i in range(0, len(data), DIGEST_BYTES)]
     try:
-        verify_multi(root, oracle.code.log_length, positions, hash_columns(columns), siblings)
+        verify_multi(root, oracle.code.log_length, positions, kernels.hash_columns(columns), siblings)
     except ValueError as error:
         raise ProofRejected(stage="merkle", reason=f"{name}: {error}") from error
-    weights = multilinear.eq_table(challenges)
+    weights = kernels.eq_table(challenges)
     if is_base:
-        return multilinear.contract_rows(weights, columns)
+        return kernels.contract_rows(weights, columns)
     half = columns.shape[0] // 2
-    return times_x(multilinear.contract_rows(weights, columns[:half]), multilinear.contract_rows(weights, columns[half:]))
+    return times_x(kernels.contract_rows(weights, columns[:half]), kernels.contract_rows(weights, columns[half:]))
 
 
 def times_x(c0: arrays.Extension, c1: arrays.Extension) -> arrays.Extension:

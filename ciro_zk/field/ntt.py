@@ -19,6 +19,7 @@ from ciro_zk.field.extension import P
 from ciro_zk.field.goldilocks import GENERATOR, TWO_ADICITY, Base
 
 
+@lru_cache(maxsize=64)
 def root_of_unity(log_n: int) -> int:
     """The standard primitive root of order 2^log_n, 7^((p-1)/2^log_n); `ValueError` beyond 2^32."""
     if not 0 <= log_n <= TWO_ADICITY:
