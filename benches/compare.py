@@ -22,8 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benches import measure, tables  # noqa: E402
-from benches.measure import ROOT, Step, median, p90  # noqa: E402
+from benches import measure, tables
+from benches.measure import ROOT, Step, median, p90
 
 BENCHES = ROOT / "benches"
 MODELS = ("mlp_110k", "lenet5", "resnet8", "digits_mlp")
@@ -32,6 +32,7 @@ PEER_REPEAT_BELOW = 20.0
 """A peer's proof that took longer than this many seconds is not made again."""
 
 Result = dict[str, Any]
+Command = list[str | os.PathLike[str]]
 
 
 class Stopped(Exception):
@@ -51,7 +52,8 @@ class Settings:
     timeout: float
     memory_mb: float
     ezkl_scale: int
-    ezkl_columns: int
+    ezkl_columns: tuple[int, ...]
+    """Numbers of inner columns to measure ezkl with."""
     ezkl_max_log_rows: int
     cold: bool
     """Also compile the kernels into an empty cache."""
@@ -82,6 +84,7 @@ class Session:
             "max_abs_error": max(abs(a - b) for mine, wanted in pairs for a, b in zip(mine, wanted, strict=True)),
             "argmax_same": sum(mine.index(max(mine)) == wanted.index(max(wanted)) for mine, wanted in pairs),
             "num_compared": len(pairs),
+            "max_abs_output": max(abs(value) for _, wanted in pairs for value in wanted),
         }
 
 
@@ -93,7 +96,7 @@ def measure_ours(session: Session, name: str, result: Result) -> None:
     repeats = session.settings.repeats
 
     def run(step: str, *extra: str) -> Step:
-        command = [sys.executable, BENCHES / "ours.py", step, session.folder, name, "--repeats", str(repeats), *extra]
+        command: Command = [sys.executable, BENCHES / "ours.py", step, session.folder, name, "--repeats", str(repeats), *extra]
         return session.step(f"ours {name} {step}", command)
 
     compiled = run("compile")
@@ -145,7 +148,7 @@ def measure_command_line(session: Session, name: str) -> Result:
     env = {"PYTHONPATH": str(ROOT)}
 
     def run(*arguments: str | os.PathLike[str]) -> Step:
-        command = [sys.executable, "-m", "ciro_zk", *arguments, "--json"]
+        command: Command = [sys.executable, "-m", "ciro_zk", *arguments, "--json"]
         return session.step(f"ours {name} command-line {os.fspath(arguments[0])}", command, env)
 
     samples = session.folder / f"{name}.calibration.npz"
@@ -168,7 +171,7 @@ def measure_command_line(session: Session, name: str) -> Result:
 
 def measure_kernels(session: Session) -> Result:
     """Seconds of compiling all kernels on a machine that has never run them, and of loading them afterwards."""
-    command = [sys.executable, BENCHES / "ours.py", "warm", session.folder, "-"]
+    command: Command = [sys.executable, BENCHES / "ours.py", "warm", session.folder, "-"]
     result: Result = {}
     if session.settings.cold:
         with tempfile.TemporaryDirectory() as cache:
@@ -191,27 +194,27 @@ def again(session: Session, first: Step, run: Callable[[], Step], seconds: Calla
     return [seconds(first), *(seconds(run()) for _ in range(repeats - 1))]
 
 
-def measure_ezkl(session: Session, name: str, result: Result) -> None:
+def measure_ezkl(session: Session, name: str, result: Result, columns: int = 2) -> None:
     settings = session.settings
     python = peer_python("ezkl")
 
     def run(step: str) -> Step:
-        options = ["--scale", settings.ezkl_scale, "--columns", settings.ezkl_columns, "--max-log-rows", settings.ezkl_max_log_rows]
-        command = [python, BENCHES / "peers" / "ezkl_steps.py", step, session.folder, name, *map(str, options)]
-        return session.step(f"ezkl {name} {step}", command)
+        options = ["--scale", settings.ezkl_scale, "--columns", columns, "--max-log-rows", settings.ezkl_max_log_rows]
+        command: Command = [python, BENCHES / "peers" / "ezkl_steps.py", step, session.folder, name, *map(str, options)]
+        return session.step(f"ezkl, {columns} columns, {name} {step}", command)
 
     result["version"] = run("version").record["version"]
     result |= {"bits": f"scale 2^{settings.ezkl_scale}", "security_bits": None, "srs_seconds": None}
     chosen = run("settings")
-    result["details"] = {"rows": chosen.record["rows"], "columns": settings.ezkl_columns, "log_rows": chosen.record["log_rows"]}
+    result["details"] = {"rows": chosen.record["rows"], "columns": columns, "log_rows": chosen.record["log_rows"]}
     if chosen.record["log_rows"] is None:
         least = chosen.record["least_log_rows"]
-        rows = f"{chosen.record['rows']:,} rows in {settings.ezkl_columns} columns by its own count"
+        rows = f"{chosen.record['rows']:,} rows of {columns} columns by its own count"
         raise Stopped("not tried", f"k >= {least} ({rows}; limit here k = {settings.ezkl_max_log_rows})")
     compiled = run("compile")
     result["compile_seconds"] = chosen.record["seconds"] + compiled.record["seconds"]
     if (session.folder / f"ezkl.{chosen.record['log_rows']}.srs").exists():
-        result["details"]["srs"] = "made for an earlier model"
+        result["details"]["srs"] = "made for an earlier circuit"
     else:
         srs = run("srs")
         result |= {"srs_seconds": srs.record["seconds"]}
@@ -247,9 +250,8 @@ def measure_jstprove(session: Session, name: str, result: Result) -> None:
     }
 
     def run(step: str) -> Step:
-        return session.step(
-            f"jstprove {name} {step}", [python, BENCHES / "peers" / "jstprove_steps.py", step, session.folder, name], env
-        )
+        command: Command = [python, BENCHES / "peers" / "jstprove_steps.py", step, session.folder, name]
+        return session.step(f"jstprove {name} {step}", command, env)
 
     try:
         result["version"] = run("version").record["version"]
@@ -291,18 +293,23 @@ def measure_jstprove(session: Session, name: str, result: Result) -> None:
     result["details"] |= {"verify": checked.record, "verify_process_seconds": checked.seconds}
 
 
-SYSTEMS: dict[str, Callable[[Session, str, Result], None]] = {"ours": measure_ours, "ezkl": measure_ezkl, "jstprove": measure_jstprove}
+SYSTEMS: dict[str, Callable[..., None]] = {"ours": measure_ours, "ezkl": measure_ezkl, "jstprove": measure_jstprove}
 
 
-def measured(session: Session, system: str, name: str) -> Result:
+def measured(session: Session, system: str, name: str, **options: Any) -> Result:
     """One system's figures for one model; those that it got to, where it did not reach the end."""
-    result: Result = {"model": name, "system": system, "outcome": "done", "reason": "", "date": measure.now()}
+    result: Result = {"model": name, "system": system, "outcome": "done", "reason": "", "date": measure.now(), **options}
     try:
-        SYSTEMS[system](session, name, result)
+        SYSTEMS[system](session, name, result, **options)
     except Stopped as stopped:
         result |= {"outcome": stopped.outcome, "reason": stopped.reason}
         print(f"{system} {name}: {stopped.outcome}: {stopped.reason}", file=sys.stderr)
     return result
+
+
+def variants(settings: Settings, system: str) -> list[dict[str, Any]]:
+    """The settings to measure a system with."""
+    return [{"columns": columns} for columns in settings.ezkl_columns] if system == "ezkl" else [{}]
 
 
 def measure_all(folder: Path, settings: Settings, systems: Sequence[str], names: Sequence[str]) -> Result:
@@ -320,7 +327,8 @@ def measure_all(folder: Path, settings: Settings, systems: Sequence[str], names:
         except Stopped as stopped:
             report["kernels"] = {"outcome": stopped.outcome, "reason": stopped.reason}
     for name in names:
-        report["results"] += [measured(session, system, name) for system in systems]
+        for system in systems:
+            report["results"] += [measured(session, system, name, **options) for options in variants(settings, system)]
     if "ours" in systems:
         chosen = "lenet5" if "lenet5" in names else names[0]
         try:
@@ -341,7 +349,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one step")
     parser.add_argument("--memory-gb", type=float, default=None, help="limit of one step; default: 85 %% of what is available")
     parser.add_argument("--ezkl-scale", type=int, default=13)
-    parser.add_argument("--ezkl-columns", type=int, default=2, help="num_inner_cols; ezkl's own default is 2")
+    parser.add_argument("--ezkl-columns", type=int, nargs="+", default=[2], help="num_inner_cols, one or several; ezkl's own default is 2")
     parser.add_argument("--ezkl-max-log-rows", type=int, default=22, help="a circuit that needs a larger k is not tried")
     parser.add_argument("--profile", action="store_true", help="also where ours spends its time")
     parser.add_argument("--work", type=Path, default=None, help="folder to keep what is made; default: a temporary one")
@@ -357,7 +365,7 @@ def main() -> int:
         timeout=options.timeout,
         memory_mb=options.memory_gb * 1e3 if options.memory_gb else 0.85 * measure.available_mb(),
         ezkl_scale=options.ezkl_scale,
-        ezkl_columns=options.ezkl_columns,
+        ezkl_columns=tuple(options.ezkl_columns),
         ezkl_max_log_rows=options.ezkl_max_log_rows,
         cold=not options.quick,
         profile=options.profile,

@@ -135,6 +135,7 @@ def sizes(program: Any) -> dict[str, Any]:
         "witness_cells": cells["witness"],
         "log_oracles": [oracle.num_vars for oracle in params.oracles],
         "levels": [[asdict(oracle) for oracle in level] for level in params.levels],
+        "grinding_bits": params.grinding_bits,
         "log_leaves": plan.log_leaves,
         "lookups": sum(int(np.prod(lookup.shape)) for lookup in plan.lookups),
         "table_rows": sum(table.num_rows for table in plan.graph.tables),

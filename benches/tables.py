@@ -41,24 +41,31 @@ def size(value: float | None) -> str:
     return f"{value / 1e3:.1f} kB" if value < 999_500 else f"{value / 1e6:.1f} MB"
 
 
+def system_name(result: Report) -> str:
+    """ "ezkl 23.0.5, 2 columns"."""
+    columns = result.get("columns")
+    suffix = f", {columns} column{'s' if columns > 1 else ''}" if columns else ""
+    return f"{NAMES[result['system']]} {result.get('version', '')}".strip() + suffix
+
+
 def row(result: Report) -> list[str]:
     """One line of the main table."""
     memory = result.get("peak_rss_mb", {})
-    prove = seconds(result.get("prove_seconds"))
+    prove = seconds(result["prove_seconds"]) if "prove_seconds" in result else str(result["outcome"])
     if result.get("prove_p90") is not None:
         prove += f" (p90 {seconds(result['prove_p90'])})"
     error = result.get("max_abs_error")
     return [
-        TITLES.get(result["model"], result["model"]),
-        f"{NAMES[result['system']]} {result.get('version', '')}".strip(),
+        str(TITLES.get(result["model"], result["model"])),
+        system_name(result),
         seconds(result.get("compile_seconds")),
         seconds(result.get("setup_seconds")) + (f" (+ SRS {seconds(result['srs_seconds'])})" if result.get("srs_seconds") else ""),
-        prove if result["outcome"] == "done" or "prove_seconds" in result else result["outcome"],
+        prove,
         seconds(result.get("verify_seconds")),
         megabytes(memory.get("prove")),
         megabytes(max(memory.values())) if memory else "-",
         size(result.get("proof_bytes")),
-        "-" if error is None else f"{error:.4f}",
+        "-" if error is None else f"{error:.4f} of {result['max_abs_output']:.1f}",
         str(result.get("bits", "-")),
     ]
 
@@ -78,7 +85,7 @@ def heading(report: Report) -> str:
 
 def unfinished(report: Report) -> list[str]:
     return [
-        f"{NAMES[r['system']]} on {TITLES.get(r['model'], r['model'])}: {r['outcome']}: {r['reason']}."
+        f"{system_name(r)} on {TITLES.get(r['model'], r['model'])}: {r['outcome']}: {r['reason']}."
         for r in report["results"]
         if r["outcome"] != "done"
     ]
@@ -88,10 +95,11 @@ def notes(report: Report) -> list[str]:
     """What the columns hold; only of the systems that ran."""
     ran = {r["system"] for r in report["results"] if "prove_seconds" in r}
     lines = [
-        "One input per proof (batch 1), the same ONNX files for all; memory is the largest resident set of the step's process; "
-        "proof is without public inputs and outputs; error is the largest difference from onnxruntime in float32."
+        "One input per proof (batch 1), the same ONNX files for all; memory is the largest resident set of the step's process; proof is "
+        "without public inputs and outputs; error is the largest difference from onnxruntime in float32, of outputs of at most that size "
+        "(ciro_zk: over all inputs proven; peers: over the one)."
     ]
-    ours = [r for r in report["results"] if r["system"] == "ours" and "prove_seconds" in r]
+    ours = [r for r in report["results"] if r["system"] == "ours" and r["outcome"] == "done"]
     if ours:
         first = ours[0]
         bits = ", ".join(f"{r['security_bits']:.1f}" for r in ours)
@@ -101,13 +109,16 @@ def notes(report: Report) -> list[str]:
             f"{first['details']['prove_threads']} threads; {bits} bits of security summed ({plain} without grinding), succinct and sound, "
             "not zero-knowledge; no trusted setup. Verification on numpy alone; the check of a key, once per process, is below."
         )
+        heavy = sorted({module for r in ours for module in r["details"]["verify_heavy_modules"]})
+        if heavy:
+            lines.append(f"ciro_zk's verifier had loaded {', '.join(heavy)}, which it should not.")
     if "ezkl" in ran:
-        k = ", ".join(f"{r['details']['log_rows']}" for r in report["results"] if r["system"] == "ezkl" and "prove_seconds" in r)
-        columns = next(r["details"]["columns"] for r in report["results"] if r["system"] == "ezkl" and "prove_seconds" in r)
+        done = [r for r in report["results"] if r["system"] == "ezkl" and "prove_seconds" in r]
+        k = ", ".join(f"{TITLES.get(r['model'], r['model'])} k = {r['details']['log_rows']} at {r['columns']}" for r in done)
         lines.append(
-            f"ezkl: witness and proof, median of up to 3 (one where it takes over 20 s); reads its proving key from disk each time; "
-            f"{columns} columns, k = {k}; parameters fixed in the circuit; KZG on BN254, zero-knowledge, with a reference string made on "
-            "this machine (insecure, for measuring)."
+            f"ezkl: witness and proof, median of up to 3 (one where it takes over 20 s); reads its proving key from disk each time; inner "
+            f"columns: {k}; parameters fixed in the circuit; Halo2 with KZG on BN254, with a reference string made on this machine "
+            "(insecure, for measuring; shown where it was made)."
         )
     if "jstprove" in ran:
         lines.append(
@@ -117,9 +128,15 @@ def notes(report: Report) -> list[str]:
     return lines
 
 
+def queries(level: Sequence[Report]) -> str:
+    """ "123", or "123 + 91" where a level's oracles differ."""
+    counts = [str(oracle["code"]["num_queries"]) for oracle in level]
+    return counts[0] if len(set(counts)) == 1 else " + ".join(counts)
+
+
 def details(report: Report) -> tuple[list[str], list[list[str]]]:
     """The second table: what a proof of ours consists of."""
-    ours = [r for r in report["results"] if r["system"] == "ours" and "prove_seconds" in r]
+    ours = [r for r in report["results"] if r["system"] == "ours" and r["outcome"] == "done"]
     header = ["", *(TITLES.get(r["model"], r["model"]) for r in ours)]
     if not ours:
         return header, []
@@ -134,8 +151,8 @@ def details(report: Report) -> tuple[list[str], list[list[str]]]:
         line("lookups + table rows", lambda r: f"{r['details']['lookups']:,} + {r['details']['table_rows']:,}"),
         line("leaves", lambda r: f"2^{r['details']['log_leaves']}"),
         line("oracles (weights, witness)", lambda r: ", ".join(f"2^{n}" for n in r["details"]["log_oracles"])),
-        line("queries by level", lambda r: ", ".join(str(level["num_queries"]) for level in r["details"]["levels"])),
-        line("grinding bits by level", lambda r: ", ".join(str(level["grinding_bits"]) for level in r["details"]["levels"])),
+        line("queries by level", lambda r: ", ".join(queries(level) for level in r["details"]["levels"])),
+        line("grinding", lambda r: f"{r['details']['grinding_bits']} bits a level"),
     ]
     rows += [
         line(f"prove: {stage}", lambda r, stage=stage: seconds(r["details"]["phases"].get(stage))) for stage in ours[0]["details"]["phases"]
@@ -152,7 +169,8 @@ def details(report: Report) -> tuple[list[str], list[list[str]]]:
         line("proof with public tensors", lambda r: size(r["proof_file_bytes"])),
         line("proving key, verifying key", lambda r: f"{size(r['details']['pk_bytes'])}, {size(r['details']['vk_bytes'])}"),
         line("same class as float", lambda r: f"{r['argmax_same']} of {r['num_compared']}"),
-        line("security, without grinding", lambda r: f"{r['security_bits']:.1f}, {r['details']['security_bits_without_grinding']:.1f} bits"),
+        line("security bits", lambda r: f"{r['security_bits']:.1f}"),
+        line("security bits, without grinding", lambda r: f"{r['details']['security_bits_without_grinding']:.1f}"),
     ]
     return header, rows
 
@@ -207,9 +225,8 @@ def profile(report: Report) -> list[str]:
         stages = r.get("details", {}).get("profile", {})
         for stage, entry in stages.items():
             kernels = ", ".join(f"{name} {total * 1e3:.1f} ({calls})" for name, (calls, total) in list(entry["kernels"].items())[:8])
-            lines.append(
-                f"{r['model']:10} {stage:10} {entry['seconds'] * 1e3:7.1f} ms, outside kernels {entry['outside_kernels'] * 1e3:6.1f} ms; {kernels}"
-            )
+            rest = f"outside kernels {entry['outside_kernels'] * 1e3:6.1f} ms"
+            lines.append(f"{r['model']:10} {stage:10} {entry['seconds'] * 1e3:7.1f} ms, {rest}; {kernels}")
         lines += [f"{r['model']:10} {line}" for line in r.get("details", {}).get("functions", [])]
     return lines
 

@@ -26,10 +26,10 @@ from typing import Any
 class Files:
     """Where a model's artefacts are."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, columns: int) -> None:
         self.model = str(folder / f"{name}.explicit.onnx")
         self.inputs = folder / f"{name}.inputs.json"
-        stem = folder / f"{name}.ezkl"
+        stem = folder / f"{name}.ezkl{columns}"
         self.settings, self.circuit, self.vk, self.pk = (f"{stem}.{part}" for part in ("settings", "circuit", "vk", "pk"))
         self.witness, self.proof, self.data = (f"{stem}.{part}" for part in ("witness", "proof", "data"))
         self.folder = folder
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--max-log-rows", type=int, default=22)
     options = parser.parse_args()
     try:
-        record = STEPS[options.step](Files(options.folder, options.name), options)
+        record = STEPS[options.step](Files(options.folder, options.name, options.columns), options)
     except BaseException as error:  # ezkl's panics are no Exceptions
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         raise SystemExit(1) from None
