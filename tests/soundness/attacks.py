@@ -48,7 +48,7 @@ from ciro_zk.poly import linear_form, multilinear
 from ciro_zk.poly.linear_form import Eq
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import VerifyingKey
-from ciro_zk.program.statement import Statement
+from ciro_zk.program.statement import Statement, digest_tree, inference_digests
 from ciro_zk.proof import Proof
 from ciro_zk.verifier import Verified
 
@@ -189,6 +189,37 @@ def other_output_given() -> Attempt:
     told = proof.outputs["y"].copy()
     told[0, 0, 0] = 7 - told[0, 0, 0]
     return Attempt(vk, proof, {"outputs": told * 1.0})
+
+
+# One inference of a batch --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def batch_of_three() -> Verified:
+    """Three inferences of the toy in one proof, verified."""
+    pk, vk = keys(toy())
+    x = np.stack([toy_input(seed) for seed in (2, 3, 4)])
+    values = run_graph(toy().program.batched(3).graph, leaves_of(pk, x, batch=3))
+    return accepted(vk, forge(pk, Claimed(values=values, batch=3)))
+
+
+def inference_of_another() -> Callable[[], object]:
+    """The second inference with the output of the third."""
+    second, third = (batch_of_three().inference(i) for i in (1, 2))
+    false = replace(second, output_digest=third.output_digest, integer_outputs=third.integer_outputs)
+    return lambda: false.check()
+
+
+def inference_of_nobody() -> Callable[[], object]:
+    """The padding of the tree of three, addressed as a fourth inference."""
+    verified = batch_of_three()
+    graph = toy().graph
+    paths = []
+    for ports, values in ((graph.inputs, verified.integer_inputs), (graph.outputs, verified.integer_outputs)):
+        paths.append(tuple(digest_tree(inference_digests(ports, graph.tensors, values, 3)).open([3])))
+    last = verified.inference(2)
+    false = replace(last, index=3, input_digest=bytes(32), output_digest=bytes(32), input_path=paths[0], output_path=paths[1])
+    return lambda: false.check()
 
 
 # Registration --------------------------------------------------------------------------------------------------------------------

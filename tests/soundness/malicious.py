@@ -351,11 +351,12 @@ class Malicious(Proving):
         """The batched claim that the verifier will have: it is asked, with the messages so far."""
         captured: list[Ext] = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ciro_zk.verifier.verify_opening", lambda transcript, params, roots, claim, form_at: captured.append(claim))
+            patch.setattr("ciro_zk.verifier.verify_opening", lambda *arguments: captured.extend(a for a in arguments if isinstance(a, Ext)))
             checking = Checking(self.program, self.statement, {}, self.transcript.proof_bytes(), "so far")
             checking.public = dict(self.public)
             checking.run()
-        return captured[0]
+        (total,) = captured
+        return total
 
 
 def filled(indices: Any, oracle: Cells, rng: np.random.Generator) -> Cells:
@@ -455,10 +456,11 @@ def agreeing(
 # Proofs --------------------------------------------------------------------------------------------------------------------------
 
 
-def leaves_of(pk: ProvingKey, *inputs: Integers) -> Values:
-    """Leaf tensors of a run: the inputs in port order, and the key's weights."""
-    given = {port.tensor: np.asarray(value, dtype=np.int64) for port, value in zip(pk.program.graph.inputs, inputs, strict=True)}
-    return given | dict(pk.weights)
+def leaves_of(pk: ProvingKey, *inputs: Integers, batch: int = 1) -> Values:
+    """Leaf tensors of a run, or of a batch (inputs with the batch in front): the inputs in port order, and the key's weights."""
+    graph = pk.program.batched(batch).graph
+    given = {port.tensor: np.asarray(value, dtype=np.int64) for port, value in zip(graph.inputs, inputs, strict=True)}
+    return given | {i: pk.weights[j] for i, j in zip(graph.weights, pk.program.graph.weights, strict=True)}
 
 
 def outputs_of(graph: Graph, values: Mapping[int, Any]) -> dict[str, Integers]:
@@ -492,11 +494,13 @@ class Claimed:
     weights: Committed | None = None
     root: bytes | None = None
     program: Program | None = None
+    batch: int = 1
 
 
 def proving_of(pk: ProvingKey, claimed: Claimed, lie: Lie) -> tuple[Malicious, dict[str, Integers], dict[str, Integers]]:
     """The malicious prover, and the public tensors that it claims."""
-    program = claimed.program or pk.program
+    single = claimed.program or pk.program
+    program = single.batched(claimed.batch)
     graph, plan = program.graph, program.plan
     inputs = dict(claimed.inputs if claimed.inputs is not None else inputs_of(graph, claimed.values))
     outputs = dict(claimed.outputs if claimed.outputs is not None else outputs_of(graph, claimed.values))
@@ -511,7 +515,7 @@ def proving_of(pk: ProvingKey, claimed: Claimed, lie: Lie) -> tuple[Malicious, d
     weights = claimed.weights or committed_weights(kernels(), pk)
     public = {port.tensor: as_field(inputs[port.name]) for port in graph.inputs}
     public |= {port.tensor: as_field(outputs[port.name]) for port in graph.outputs}
-    statement = statement_of(program, root, inputs, outputs)
+    statement = statement_of(single, root, inputs, outputs, claimed.batch)
     return Malicious(program, statement, weights, Witness(cells), lie, public), inputs, outputs
 
 
@@ -519,11 +523,12 @@ def forge(pk: ProvingKey, claimed: Claimed, lie: Lie | None = None) -> Proof:
     """A proof by the malicious prover."""
     proving, inputs, outputs = proving_of(pk, claimed, lie or Lie())
     return Proof(
-        program_digest=proving.program.digest,
+        program_digest=proving.statement.program_digest,
         model_commitment=proving.statement.model_commitment,
         inputs=inputs,
         outputs=outputs,
         body=proving.run(),
+        batch=claimed.batch,
     )
 
 
