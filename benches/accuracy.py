@@ -18,9 +18,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import ciro_zk as cz
-from models.lenet5.data import mnist_test
-from models.lenet5.evaluate import predict
+import ciro_zk as cz  # noqa: E402
+from models.lenet5.data import mnist_test  # noqa: E402
+from models.lenet5.evaluate import predict  # noqa: E402
 
 MODEL = ROOT / "models" / "lenet5" / "lenet5.onnx"
 
