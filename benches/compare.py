@@ -80,8 +80,10 @@ class Session:
         """Largest absolute difference from onnxruntime, and for how many inputs the greatest output is the same one."""
         expected = self.models[name]["float_outputs"][: len(outputs)]
         pairs = list(zip(outputs, expected, strict=True))
+        errors = [max(abs(a - b) for a, b in zip(mine, wanted, strict=True)) for mine, wanted in pairs]
         return {
-            "max_abs_error": max(abs(a - b) for mine, wanted in pairs for a, b in zip(mine, wanted, strict=True)),
+            "max_abs_error": max(errors),
+            "median_max_abs_error": median(errors),
             "argmax_same": sum(mine.index(max(mine)) == wanted.index(max(wanted)) for mine, wanted in pairs),
             "num_compared": len(pairs),
             "max_abs_output": max(abs(value) for _, wanted in pairs for value in wanted),
@@ -349,7 +351,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one step")
     parser.add_argument("--memory-gb", type=float, default=None, help="limit of one step; default: 85 %% of what is available")
     parser.add_argument("--ezkl-scale", type=int, default=13)
-    parser.add_argument("--ezkl-columns", type=int, nargs="+", default=[2], help="num_inner_cols, one or several; ezkl's own default is 2")
+    parser.add_argument("--ezkl-columns", type=int, nargs="+", default=[2, 1], help="num_inner_cols; ezkl's own default is 2")
     parser.add_argument("--ezkl-max-log-rows", type=int, default=22, help="a circuit that needs a larger k is not tried")
     parser.add_argument("--profile", action="store_true", help="also where ours spends its time")
     parser.add_argument("--work", type=Path, default=None, help="folder to keep what is made; default: a temporary one")

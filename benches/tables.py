@@ -168,6 +168,7 @@ def details(report: Report) -> tuple[list[str], list[list[str]]]:
         line("verify: memory", lambda r: megabytes(r["peak_rss_mb"].get("verify"))),
         line("proof with public tensors", lambda r: size(r["proof_file_bytes"])),
         line("proving key, verifying key", lambda r: f"{size(r['details']['pk_bytes'])}, {size(r['details']['vk_bytes'])}"),
+        line("error by input: median (most)", lambda r: f"{r['median_max_abs_error']:.4f} ({r['max_abs_error']:.4f})"),
         line("same class as float", lambda r: f"{r['argmax_same']} of {r['num_compared']}"),
         line("security bits", lambda r: f"{r['security_bits']:.1f}"),
         line("security bits, without grinding", lambda r: f"{r['details']['security_bits_without_grinding']:.1f}"),
