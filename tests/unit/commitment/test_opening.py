@@ -56,7 +56,7 @@ def verify_all(params: CommitmentParams, roots: Sequence[bytes], body: bytes, cl
     transcript = VerifierTranscript("test", body)
     for root in roots:
         transcript.absorb("root", root)
-    verify_opening(transcript, params, roots, claim, lambda i, z: multilinear.evaluate(forms[i], z))
+    verify_opening(transcript, KERNELS, params, roots, claim, lambda i, z: multilinear.evaluate(forms[i], z))
     transcript.finish()
 
 
