@@ -21,8 +21,10 @@ from ciro_zk.compiler.lower.registry import Program
 from ciro_zk.compiler.steps import (
     Activation,
     Affine,
+    Clip,
     Convolution,
     Floats,
+    Function,
     MatMul,
     MaxPool,
     Product,
@@ -175,9 +177,12 @@ def _activation(steps: _Steps) -> bool:
         while source is not None and uses[source.output] == 1 and _monotone_view(source):
             chain.append(source)
             source = steps.by_name.get(source.inputs[0])
-        if not isinstance(source, Requantised) or uses[source.output] != 1 or source.function is not None:
+        if not isinstance(source, Requantised) or uses[source.output] != 1:
             continue
-        merged = replace(source, function=step.function, statistic=step.statistic)
+        function = step.function if source.function is None else _composed(source.function, step.function)
+        if function is None:
+            continue
+        merged = replace(source, function=function, statistic=step.statistic)
         if chain:
             last = replace(chain[0], output=step.output, statistic=step.statistic)
             steps.replace([source, chain[0], step], [merged, last])
@@ -186,6 +191,20 @@ def _activation(steps: _Steps) -> bool:
             steps.replace([source, step], [merged])
         changed = True
     return changed
+
+
+def _composed(first: Function, second: Function) -> Function | None:
+    """One clamp for two in a row; None for other functions."""
+    if not isinstance(first, Clip) or not isinstance(second, Clip):
+        return None
+
+    def clamp(value: float | None, default: float | None) -> float | None:
+        if value is None:
+            return default
+        raised = value if second.low is None else max(value, second.low)
+        return raised if second.high is None else min(raised, second.high)
+
+    return Clip(clamp(first.low, second.low), clamp(first.high, second.high))
 
 
 def _residual(steps: _Steps) -> bool:

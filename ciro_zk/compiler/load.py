@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, defs, helper, numpy_helper
+from onnx import TensorProto, defs, numpy_helper
 
 from ciro_zk.errors import InputError, ModelError
 
@@ -166,19 +166,21 @@ def _load_external(proto: onnx.ModelProto, file: str) -> None:
         ) from error
 
 
+def type_name(kind: int) -> str:
+    """An ONNX element type in words."""
+    return TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"number {kind}"
+
+
 def _array(tensor: TensorProto, file: str) -> Array:
     """An initialiser as an array: float, integer or bool, and finite."""
     try:
         values: Array = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"the weights do not match their shape: {error}", file=file, node=tensor.name, remedy="export the model again"
-        ) from error
+    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        message = f"the weights do not match their shape or type: {error}"
+        raise ModelError(message, file=file, node=tensor.name, remedy="export the model again") from error
     if values.dtype.kind not in "fiubSUO":
-        kind = helper.tensor_dtype_to_string(tensor.data_type)
-        raise ModelError(
-            f"weights of type {kind} are not supported", file=file, node=tensor.name, remedy="store them as float16, float32 or float64"
-        )
+        message = f"weights of type {type_name(tensor.data_type)} are not supported"
+        raise ModelError(message, file=file, node=tensor.name, remedy="store them as float16, float32 or float64")
     check_finite(values, file, tensor.name)
     return values
 

@@ -7,11 +7,10 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import ArrayLike
 from onnx import helper
 
-from ciro_zk.compiler.load import Array, Model
+from ciro_zk.compiler.load import Array, Model, type_name
 from ciro_zk.compiler.shapes import Shape
 from ciro_zk.errors import InputError, ModelError
 
@@ -29,7 +28,7 @@ def input_types(model: Model) -> dict[str, np.dtype[Any]]:
         except (KeyError, TypeError, ValueError):
             types[value.name] = np.dtype(object)
         if not value.type.HasField("tensor_type") or types[value.name].kind not in "fiub" or types[value.name].name == "bfloat16":
-            name = onnx.TensorProto.DataType.Name(kind).lower()
+            name = type_name(kind)
             raise ModelError(
                 f"inputs of type {name} are not supported", file=model.file, node=value.name, remedy="use float, integer or bool inputs"
             )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from unit.compiler.checks import floats, model
 
 from ciro_zk.compiler import compile as compile_model
+from ciro_zk.compiler import supported_operators
 from ciro_zk.errors import BoundsError, CiroError, InputError, ModelError, UnsupportedOperator
 
 RNG = np.random.default_rng(0)
@@ -27,12 +31,32 @@ def dense(weight: Any = None, **options: Any) -> onnx.ModelProto:
     return model([node("MatMul", "x w", "y")], options.pop("inputs", {"x": (1, 3)}), {"w": value}, **options)
 
 
+def _network() -> bytes:
+    nodes = [
+        node("Conv", "x k b", "c", pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("BatchNormalization", "c s o m v", "n"),
+        node("Relu", "n", "r"),
+        node("MaxPool", "r", "p", kernel_shape=[2, 2]),
+        node("Flatten", "p", "f"),
+        node("Gemm", "f w g", "h", transB=1),
+        node("Slice", "h first last", "l"),
+        node("Concat", "l h", "y", axis=1),
+    ]
+    constants: dict[str, Any] = {"k": floats(RNG, 2, 1, 3, 3), "w": floats(RNG, 3, 8), "g": floats(RNG, 3)}
+    constants |= {"v": np.float32([1, 2]), "first": np.array([0]), "last": np.array([1])}
+    constants |= {name: floats(RNG, 2) for name in ("b", "s", "o", "m")}
+    return model(nodes, {"x": ("batch", 1, 6, 6)}, constants).SerializeToString()
+
+
 def fails(kind: type[CiroError], *arguments: Any, **options: Any) -> CiroError:
     """The error that compiling raises; it has a remedy."""
     with pytest.raises(kind) as caught:
         compile_model(*arguments, **options)
     assert type(caught.value) is kind and caught.value.remedy
     return caught.value
+
+
+NETWORK = _network()
 
 
 def test_no_such_file(tmp_path: Path) -> None:
@@ -53,6 +77,59 @@ def test_truncated(tmp_path: Path) -> None:
     for cut in range(0, len(data), 7):
         with pytest.raises(CiroError):
             compile_model(data[:cut], DATA)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from(["set", "flip", "drop", "insert"])), min_size=1, max_size=3
+    )
+)
+def test_mutated_bytes(changes: list[tuple[int, int, str]]) -> None:
+    """Whatever the bytes, a circuit or one of our errors."""
+    data = bytearray(NETWORK)
+    for position, value, how in changes:
+        i = position % len(data)
+        if how == "set":
+            data[i] = value
+        elif how == "flip":
+            data[i] ^= 1 << value % 8
+        elif how == "drop":
+            del data[i]
+        else:
+            data.insert(i, value)
+    with suppress(CiroError):
+        compile_model(bytes(data), floats(RNG, 2, 1, 6, 6))
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_mutated_attributes(data: st.DataObject) -> None:
+    """Attributes, constants' shapes, operators and wiring that contradict one another."""
+    proto = onnx.ModelProto.FromString(NETWORK)
+    graph = proto.graph
+    numbers = st.sampled_from([-(2**40), -3, -1, 0, 1, 2, 3, 7, 2**31])
+    names = [name for n in graph.node for name in n.output] + [t.name for t in graph.initializer] + ["x", ""]
+    for _ in range(data.draw(st.integers(1, 2))):
+        chosen = graph.node[data.draw(st.integers(0, len(graph.node) - 1))]
+        how = data.draw(st.sampled_from(["attribute", "shape", "operator", "input"]))
+        if how == "attribute" and chosen.attribute:
+            attribute = chosen.attribute[data.draw(st.integers(0, len(chosen.attribute) - 1))]
+            if attribute.ints:
+                attribute.ints[data.draw(st.integers(0, len(attribute.ints) - 1))] = data.draw(numbers)
+            else:
+                attribute.i = data.draw(numbers)
+        elif how == "shape":
+            tensor = graph.initializer[data.draw(st.integers(0, len(graph.initializer) - 1))]
+            array = numpy_helper.to_array(tensor)
+            array = data.draw(st.sampled_from([array[None], array[..., None], array[:1], array.reshape(-1), array * 0, array * 10**6]))
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        elif how == "operator":
+            chosen.op_type = data.draw(st.sampled_from(sorted(supported_operators())))
+        else:
+            chosen.input[data.draw(st.integers(0, len(chosen.input) - 1))] = data.draw(st.sampled_from(names))
+    with suppress(CiroError):
+        compile_model(proto, floats(RNG, 2, 1, 6, 6))
 
 
 def test_wrong_kind_of_model() -> None:

@@ -107,6 +107,20 @@ def test_pad_becomes_the_convolutions() -> None:
     assert relative_error(circuit) < 0.005 and not any(n.op.kind == "axis_map" for n in circuit.graph.nodes)
 
 
+@pytest.mark.parametrize("last", ["clip", "relu"])
+def test_clamps_in_a_row_are_one(last: str) -> None:
+    rng = np.random.default_rng(0)
+    clamps = (
+        [node("Clip", "m low high", "c"), node("Relu", "c", "y")]
+        if last == "relu"
+        else [node("Relu", "m", "c"), node("Clip", "c low high", "y")]
+    )
+    constants = {"w": floats(rng, 6, 5), "low": np.float32(-0.5), "high": np.float32(0.75)}
+    circuit = compile_model(model([node("MatMul", "x w", "m"), *clamps], {"x": (1, 6)}, constants), floats(rng, 32, 6))
+    assert count(circuit.graph, Requantise) == 1 and relative_error(circuit) < 0.005
+    check_complete(circuit)
+
+
 def residual(two_products: bool) -> tuple[onnx.ModelProto, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(3)
     side = node("Conv", "r k3 b3", "s") if two_products else node("Identity", "r", "s")

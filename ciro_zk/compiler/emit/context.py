@@ -16,6 +16,9 @@ from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Shape, 
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
 
+MAX_CURVE_BITS = 20
+"""Arguments of a curve are calibrated up to 2^20 units."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -55,9 +58,9 @@ class Context:
         return (peak if peak > 0 else 1.0) / self.top
 
     def curve_scale(self, name: str) -> float:
-        """The one input scale of a curve."""
+        """The one input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
         peak = self.curve_ranges[name]
-        return min(peak if peak > 0 else 1.0, curves.saturation(name, self.bits)) / self.top
+        return max(min(peak if peak > 0 else 1.0, curves.saturation(name, self.bits)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
 
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""

@@ -93,4 +93,9 @@ def _lower_node(node: onnx.NodeProto, static: Static, program: Program, aliases:
     missing = [name for name in node.output[:1] if name not in static.shapes]
     if missing:
         raise Refused("its output's shape depends on data", "use static shapes")
-    entry.lowering(NodeView(node, version, static, program, aliases))
+    try:
+        entry.lowering(NodeView(node, version, static, program, aliases))
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+        # attributes or constants that ONNX's checker lets pass though they contradict the operator's definition
+        reason = " ".join(str(error).split())[:200]
+        raise Refused(f"its attributes or constants contradict one another: {reason}", "export the model again") from error

@@ -20,6 +20,9 @@ def conv(view: NodeView) -> None:
     if not 1 <= rank <= 3:
         raise Refused(f"a convolution over {rank} axes", "1 to 3 are supported")
     groups = int(view.attribute("group", 1))
+    fits = weight.ndim == rank + 2 and groups >= 1 and weight.shape[0] % groups == 0 and weight.shape[1] * groups == shape[1]
+    if not fits or (offset is not None and offset.shape != weight.shape[:1]):
+        raise Refused(f"its kernel {weight.shape}, bias and {groups} groups do not fit an input of shape {shape}", "export the model again")
     window = settings(view, shape[2:], weight.shape[2:])
     if min(*window.pads_begin, *window.pads_end) < 0:
         raise Refused("negative pads", "slice before the convolution")
@@ -43,9 +46,12 @@ def batch_normalization(view: NodeView) -> None:
     if view.attribute("training_mode", 0) or sum(1 for name in view.node.output if name) > 1:
         raise Refused("batch statistics at run time", "export the model for inference (model.eval())")
     scale, bias, mean, variance = (view.constant(i, what) for i, what in enumerate(("scale", "bias", "the mean", "the variance"), start=1))
+    shape = view.shape(view.name(0))
+    rank = len(shape)
+    if {scale.shape, bias.shape, mean.shape, variance.shape} != {shape[1:2]}:
+        raise Refused(f"its statistics do not fit an input of shape {shape}", "export the model again")
     if variance.min() < 0:
         raise Refused("a negative variance", "export the model again")
-    rank = len(view.shape(view.name(0)))
     factor = scale / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
-    channels = (1, -1, *[1] * (rank - 2)) if rank > 1 else (-1,)
+    channels = (1, -1, *[1] * (rank - 2))
     view.emit(steps.Affine, [view.name(0)], weight=factor.reshape(channels), offset=(bias - mean * factor).reshape(channels))

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import TensorProto
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.load import FLOATS
+from ciro_zk.compiler.load import FLOATS, type_name
 from ciro_zk.compiler.lower.registry import LAYOUT_VERSIONS, NodeView, Refused, lowers
 
 INTEGERS = (
@@ -71,10 +71,10 @@ def _is_used(view: NodeView, name: str) -> bool:
 def cast(view: NodeView) -> None:
     source, target = view.static.types[view.node.input[0]], view.attribute("to")
     if target not in FLOATS and target != source:
-        wanted = TensorProto.DataType.Name(target).lower()
+        wanted = type_name(target)
         raise Refused(f"a cast to {wanted} rounds or truncates", "keep the data in floats")
     if source not in (*FLOATS, *INTEGERS):
-        raise Refused(f"a cast from {TensorProto.DataType.Name(source).lower()} is not supported", "use float or integer inputs")
+        raise Refused(f"a cast from {type_name(source)} is not supported", "use float or integer inputs")
     view.alias(view.name(0))
 
 

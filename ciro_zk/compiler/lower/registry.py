@@ -16,10 +16,11 @@ import onnx
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.fold import Static, label
-from ciro_zk.compiler.load import FLOATS, Array
+from ciro_zk.compiler.load import FLOATS, Array, type_name
 from ciro_zk.compiler.steps import Floats, Shape, Step
 
 MAX_RANK = 8
+MAX_CELLS = 1 << 28
 LAYOUT_VERSIONS = (13, 21, 23, 24, 25)
 """Versions that only widened the types which a layout operator moves."""
 
@@ -76,6 +77,8 @@ class NodeView:
             raise Refused(f"{name!r} has {len(shape)} axes", f"use at most {MAX_RANK}")
         if prod(shape) == 0:
             raise Refused(f"{name!r} has no cells (shape {shape})")
+        if prod(shape) > MAX_CELLS:
+            raise Refused(f"{name!r} has too many cells (shape {shape})", "at most 2^28 are supported")
         return shape
 
     def is_constant(self, index: int) -> bool:
@@ -112,7 +115,7 @@ class NodeView:
         for index in indices:
             kind = self.static.types.get(self.node.input[index], 0)
             if kind not in FLOATS:
-                name = onnx.TensorProto.DataType.Name(kind).lower()
+                name = type_name(kind)
                 raise Refused(f"arithmetic on {name} is not supported", "cast to float32 first")
 
     def fresh(self, suffix: str, shape: Sequence[int]) -> str:
