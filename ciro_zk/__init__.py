@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         UnsupportedNode,
         UnsupportedOperator,
     )
+    from ciro_zk.many import prove_many
     from ciro_zk.program.circuit import Circuit
     from ciro_zk.program.keys import ProvingKey, VerifyingKey
     from ciro_zk.proof import Proof
@@ -53,6 +54,7 @@ _HOMES = {
         "UnsupportedNode",
         "UnsupportedOperator",
     ),
+    "ciro_zk.many": ("prove_many",),
     "ciro_zk.proof": ("Proof",),
     "ciro_zk.prover": ("prove", "setup"),
     "ciro_zk.verifier": ("Verified", "verify"),
@@ -80,6 +82,7 @@ __all__ = [
     "compile",
     "infer",
     "prove",
+    "prove_many",
     "setup",
     "verify",
 ]
