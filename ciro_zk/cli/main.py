@@ -17,6 +17,7 @@ from ciro_zk.cli.compile import compile_command
 from ciro_zk.cli.demo.command import demo_command
 from ciro_zk.cli.doctor import doctor_command
 from ciro_zk.cli.inspect import inspect_command
+from ciro_zk.cli.profile import profile_command
 from ciro_zk.cli.prove import prove_command
 from ciro_zk.cli.session import ExitCode, write_json
 from ciro_zk.cli.setup import setup_command
@@ -35,6 +36,7 @@ app.command("setup")(setup_command)
 app.command("prove")(prove_command)
 app.command("verify")(verify_command)
 app.command("inspect")(inspect_command)
+app.command("profile")(profile_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.add_typer(cache_app, name="cache")

@@ -1,0 +1,269 @@
+"""The counts of a proof from its program alone: closed formulas, phase by phase. A test asserts that a proof makes exactly these calls.
+
+Two numbers are drawn by the transcript and not the program's: the distinct query positions of each code (at most its queries) and the
+nonces tried by each proof of work. `Drawn` holds them; without it the formulas take every position distinct and 2^bits nonces.
+
+    leaves    2^L fractions of C columns: contract_rows 2 C size base per segment
+    tree      fraction_layer 3 (2^L - 1) extension
+    layer k   k rounds: fraction_round 8 (2^k - 1) + 2 (2^cut - 1 + floor(k/2)), fold_stack 4 (2^k - 1) extension, cut = ceil(k/2)
+    product   n variables, d factors: product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
+    rounds    r rounds on 2^v cells: inner_product T, fold_stack T extension, sub 2 T, T = 2^(v + 1) - 2^(v - r + 1); a first round on
+              base cells instead 2 2^v + 2^v base, 2^(v - 1) extension
+    queries   q points, c columns, l = floor(c/2), h = c - l: q (2^l + 2^h - 2 + c) + 2 q 2^h + 2 q 2^c base
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from ciro_zk.circuit.claims import Form, ProductInstance, factor_form, output_form, product_instances, split_accumulators, tau_length
+from ciro_zk.circuit.factor import Contract, Factor, Map
+from ciro_zk.circuit.layout import Layout
+from ciro_zk.circuit.op import Column
+from ciro_zk.circuit.plan import Plan, padded_vars
+from ciro_zk.commitment.params import Code
+from ciro_zk.field.extension import ONE, Ext
+from ciro_zk.poly.linear_form import Eq, Term
+from ciro_zk.profile.work import NODE_INPUT_BYTES, Work, encode_work, grind_work
+from ciro_zk.program.program import Program
+
+Counts = dict[tuple[str, str], Work]
+"""By phase and kernel."""
+
+WITNESS, COMMIT, LOOKUPS, PRODUCTS, OPENING = PHASES = ("witness", "commit", "lookups", "products", "opening")
+_DUMMY = ONE + ONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What one proof's transcript drew."""
+
+    positions: tuple[int, ...]
+    """Distinct positions, level by level, oracle by oracle."""
+    attempts: tuple[int, ...]
+    """Nonces tried by each proof of work, in order."""
+
+    @staticmethod
+    def expected(program: Program) -> Drawn:
+        """All positions distinct, 2^bits nonces."""
+        bits = [program.preset.lookup_grinding_bits] + [program.params.grinding_bits] * len(program.params.levels)
+        positions = tuple(oracle.code.num_queries for level in program.params.levels for oracle in level)
+        return Drawn(positions=positions, attempts=tuple(1 << b for b in bits if b))
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.phase = ""
+        self.counts: dict[tuple[str, str], Work] = defaultdict(Work)
+
+    def add(self, kernel: str, calls: int, *, base: int = 0, ext: int = 0, adds: int = 0, hashed: int = 0) -> None:
+        if calls:
+            self.add_work(kernel, Work(calls=calls, base=base, ext=ext, adds=adds, hashed=hashed))
+
+    def add_work(self, kernel: str, work: Work) -> None:
+        self.counts[self.phase, kernel] += work
+
+
+def counts(program: Program, drawn: Drawn | None = None) -> Counts:
+    """The kernel calls of one proof of `program` (a batch's: `program.batched(n)`), by phase and kernel."""
+    drawn = drawn or Drawn.expected(program)
+    structure = Structure.of(program)
+    tally = _Tally()
+    tally.phase = WITNESS
+    for lookup in program.plan.lookups:
+        for column in lookup.columns:
+            _combine(tally, column.terms, column.constant, prod(lookup.shape))
+    tally.phase = COMMIT
+    oracle = program.params.oracles[1]
+    _commit(tally, 1 << oracle.row_vars, oracle.code)
+    tally.phase = LOOKUPS
+    attempts = iter(drawn.attempts)
+    if program.preset.lookup_grinding_bits:
+        tally.add_work("grind", grind_work(next(attempts)))
+    _lookups(tally, program.plan)
+    for tensor, term in structure.accumulators:
+        _accumulator_value(tally, term, program.plan.graph.tensors[tensor].size)
+    tally.phase = PRODUCTS
+    for tensor, term in structure.accumulators:
+        _accumulator_value(tally, term, program.plan.graph.tensors[tensor].size)
+    for instance in structure.instances:
+        _product(tally, instance)
+    tally.phase = OPENING
+    for layout in (program.plan.weight_layout, program.plan.witness_layout):
+        _combine_forms(tally, structure.forms, layout, max(layout.num_vars, _oracle_vars(program, layout)))
+    _open(tally, program, iter(drawn.positions), attempts)
+    return dict(tally.counts)
+
+
+def _oracle_vars(program: Program, layout: Layout) -> int:
+    return program.params.oracles[0 if layout is program.plan.weight_layout else 1].num_vars
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The claims and forms of a program's proof, at a point that stands for any other."""
+
+    accumulators: tuple[tuple[int, Term], ...]
+    instances: tuple[ProductInstance, ...]
+    forms: tuple[Form, ...]
+
+    @staticmethod
+    def of(program: Program) -> Structure:
+        """From the plan, as the prover makes them."""
+        plan = program.plan
+
+        def point(length: int) -> tuple[Ext, ...]:
+            return (_DUMMY,) * length
+
+        leaf_forms = plan.leaf_forms(point(plan.log_leaves), _DUMMY)
+        stored, accumulators = split_accumulators(plan, leaf_forms)
+        instances = product_instances(plan, accumulators, point(tau_length(plan)))
+        forms = [leaf_forms.multiplicities, stored]
+        forms += [factor_form(plan, factor, point(i.num_vars))[0] for i in instances for factor in i.factors]
+        for i, port in enumerate(plan.graph.outputs):
+            forms.append(output_form(plan, i, point(padded_vars(plan.graph.tensors[port.tensor].shape)))[0])
+        return Structure(tuple((a.tensor, a.term) for a in accumulators), instances, tuple(forms))
+
+
+def _combine(tally: _Tally, terms: Sequence[tuple[int, int]], constant: int, size: int) -> None:
+    """`ciro_zk.circuit.factor.combine` over `size` cells."""
+    scaled = sum(1 for _, coefficient in terms if coefficient != 1)
+    added = len(terms) - 1 + (constant != 0)
+    tally.add("mul", scaled, base=scaled * size)
+    tally.add("add", added, adds=added * size)
+
+
+def _commit(tally: _Tally, rows: int, code: Code) -> None:
+    """Encode, hash the columns, hash the tree: 2^depth - 1 nodes."""
+    length = 1 << code.log_length
+    tally.add_work("encode_rows", encode_work(rows, 1 << code.log_columns, code.log_blowup))
+    tally.add("hash_columns", 1, hashed=8 * rows * length)
+    tally.add("hash_pairs", code.log_length, hashed=NODE_INPUT_BYTES * (length - 1))
+
+
+def _lookups(tally: _Tally, plan: Plan) -> None:
+    for segment in plan.segments:
+        size = prod(segment.shape)
+        columns: Sequence[Column] = () if segment.is_table else plan.lookups[segment.index].columns
+        for column in columns:
+            _combine(tally, column.terms, column.constant, size)
+        width = plan.graph.tables[segment.index].num_columns if segment.is_table else len(columns)
+        tally.add("contract_rows", 1, base=2 * width * size)
+    tally.add("fraction_layer", plan.log_leaves, ext=3 * ((1 << plan.log_leaves) - 1))
+    for k in range(plan.log_leaves):
+        low, cut = k // 2, k - k // 2
+        tally.add("fraction_round", k, ext=8 * ((1 << k) - 1) + 2 * ((1 << cut) - 1 + low))
+        tally.add("fold_stack", k, ext=4 * ((1 << k) - 1))
+        # one low table, then a high table per round, and once those are used up the low table of the rest beside a table of one cell
+        tally.add("eq_table", 1 + cut + 2 * low, ext=(1 << low) - 1 + (1 << cut) - 1 - cut + (1 << low) - 1 - low)
+
+
+def _dense(tally: _Tally, term: Term) -> None:
+    """All weights of a term: the product of its groups, first to last."""
+    size = 1
+    for group in term.groups:
+        if isinstance(group, Eq):
+            tally.add("eq_table", 1, ext=(1 << len(group.point)) - 1)
+        size *= prod(group.dims)
+        tally.add("outer", 1, ext=size)
+
+
+def _accumulator_value(tally: _Tally, term: Term, size: int) -> None:
+    _dense(tally, term)
+    tally.add("inner_product_base", 1, base=2 * size)
+
+
+def product_work(instance: ProductInstance) -> Work:
+    """All kernel calls of one product instance."""
+    tally = _Tally()
+    _product(tally, instance)
+    return sum(tally.counts.values(), Work())
+
+
+def _product(tally: _Tally, instance: ProductInstance) -> None:
+    for factor in instance.factors:
+        _factor_table(tally, factor)
+    n, degree = instance.num_vars, len(instance.factors)
+    if instance.eq_point is not None:
+        tally.add("eq_table", 1, ext=(1 << n) - 1)
+        degree += 1
+    tally.add("product_round", n, ext=(degree + 1) * (degree - 1) * ((1 << n) - 1))
+    tally.add("fold_stack", n, ext=degree * ((1 << n) - 1))
+
+
+def _factor_table(tally: _Tally, factor: Factor) -> None:
+    """Last axis first, every contraction of `parts` coordinates by `rows` vectors: 2 rows parts times the cells so far."""
+    _combine(tally, factor.tensors, factor.constant, prod(factor.shape))
+    shape, parts = list(factor.view), 1
+    for axis in reversed(range(len(shape))):
+        role = factor.roles[axis]
+        if not isinstance(role, Contract | Map):
+            continue
+        rows = role.rows.shape[0] if isinstance(role, Map) else 1
+        before, after = prod(shape[:axis]), prod(shape[axis + 1 :])
+        cells = before * shape[axis] * after
+        kernel, calls = ("contract_columns", 1) if after == 1 else ("contract_rows", before)
+        tally.add(kernel, calls * rows * parts, base=2 * cells * rows * parts)
+        if parts == 2:
+            tally.add("mul", rows, base=rows * before * after)
+        shape[axis], parts = rows, 2
+
+
+def _combine_forms(tally: _Tally, forms: Sequence[Form], layout: Layout, num_vars: int) -> None:
+    touched: Counter[int] = Counter()
+    for form in forms:
+        for tensor, term in form:
+            if tensor in layout.shapes:
+                touched[tensor] += 1
+                _dense(tally, term)
+    tally.add("scatter_add", len(touched), adds=2 * sum(prod(layout.shapes[tensor]) for tensor in touched))
+
+
+def _fold_rows(tally: _Tally, num_vars: int, rounds: int, base: bool) -> None:
+    """Sumcheck rounds on a share of 2^num_vars cells.
+
+    Round i on N = 2^(num_vars - i) cells: 2 inner products of N/2, differences of the form (2 subs of N/2) and of the cells (as many; one
+    for base cells), folds of both. Summed, with T = sum of N = 2^(num_vars + 1) - 2^(num_vars - rounds + 1).
+    """
+    if base and rounds:
+        cells = 1 << num_vars
+        tally.add("inner_product_base", 2, base=2 * cells)
+        tally.add("sub", 3, adds=3 * cells // 2)
+        tally.add("fold_stack", 1, ext=cells // 2)
+        tally.add("fold_base", 1, base=cells)
+        num_vars, rounds = num_vars - 1, rounds - 1
+    total = (2 << num_vars) - (2 << num_vars - rounds)
+    tally.add("inner_product", 2 * rounds, ext=total)
+    tally.add("sub", 4 * rounds, adds=2 * total)
+    tally.add("fold_stack", 2 * rounds, ext=total)
+
+
+def _open(tally: _Tally, program: Program, positions: Iterator[int], attempts: Iterator[int]) -> None:
+    params = program.params
+    for oracle in params.oracles:
+        tally.add("inner_product_base", 1, base=2 << oracle.num_vars)
+    for index, level in enumerate(params.levels):
+        for oracle in level:
+            _fold_rows(tally, oracle.num_vars, oracle.row_vars, base=index == 0)
+        message = params.message_vars(index)
+        if index + 1 < len(params.levels):
+            code = params.levels[index + 1][0].code
+            _commit(tally, 2 << message - code.log_columns, code)
+        if params.grinding_bits:
+            tally.add_work("grind", grind_work(next(attempts)))
+        for oracle in level:
+            _point_claims(tally, next(positions), oracle.code.log_columns)
+    _fold_rows(tally, params.clear_vars, params.clear_vars, base=False)
+
+
+def _point_claims(tally: _Tally, points: int, log_columns: int) -> None:
+    """sum_j w_j x_j^i for 2^log_columns i: powers of the low and the high half of i's bits, then a contraction per high half."""
+    low = log_columns // 2
+    high = log_columns - low
+    tally.add("mul", 2 * log_columns, base=points * ((1 << low) + (1 << high) - 2 + log_columns))
+    tally.add("ext_mul_base", 1 << high, base=2 * points << high)
+    tally.add("contract_rows", 1 << high, base=2 * points << log_columns)
+    tally.add("inner_product", 1, ext=1 << log_columns)
