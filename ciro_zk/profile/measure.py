@@ -7,7 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ class _Call:
 
     work: Work = field(default_factory=Work)
     seconds: float = 0.0
+    thread_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -43,21 +44,22 @@ class Recorder:
     phase: str = ""
     calls: dict[tuple[str, str, str, Dims], _Call] = field(default_factory=lambda: defaultdict(_Call))
     """By phase, calling function, kernel and sizes."""
-    marks: list[tuple[str, float, float]] = field(default_factory=list)
-    """Phase, wall clock and processor seconds at its start."""
+    marks: list[tuple[str, float, float, float]] = field(default_factory=list)
+    """Phase, and at its start the wall clock, the processor seconds of all threads and of this one."""
     positions: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
 
     def enter(self, phase: str) -> None:
         """A phase starts, or with "" the last one ends."""
         self.phase = phase
-        self.marks.append((phase, time.perf_counter(), time.process_time()))
+        self.marks.append((phase, time.perf_counter(), time.process_time(), time.thread_time()))
 
-    def add(self, where: str, kernel: str, dims: Dims, work: Work, seconds: float) -> None:
+    def add(self, where: str, kernel: str, dims: Dims, work: Work, seconds: float = 0.0, thread_seconds: float = 0.0) -> None:
         """One call."""
         call = self.calls[self.phase, where, kernel, dims]
         call.work += work
         call.seconds += seconds
+        call.thread_seconds += thread_seconds
 
     def kernels(self, inner: Kernels) -> Kernels:
         """`inner`, recorded."""
@@ -90,16 +92,16 @@ class _RecordingKernels:
         kernel = KERNELS[name]
 
         def call(*args: Any) -> Any:
-            started = time.perf_counter()
+            started, thread_started = time.perf_counter(), time.thread_time()
             result = function(*args)
-            seconds = time.perf_counter() - started
+            thread_seconds, seconds = time.thread_time() - thread_started, time.perf_counter() - started
             dims = kernel.dims(*args)
             if name == "grind":
                 recorder.attempts.append(result + 1)
                 work = grind_work(result + 1)
             else:
                 work = kernel.work(*dims)
-            recorder.add(_caller(), name, dims, work, seconds)
+            recorder.add(_caller(), name, dims, work, seconds, thread_seconds)
             return result
 
         return call
@@ -113,14 +115,14 @@ def _recording_transcript(recorder: Recorder) -> type[ProverTranscript]:
 
         def _timed(self, hashed: int, function: Callable[[], Any]) -> Any:
             if self.nested:
-                recorder.add(TRANSCRIPT, TRANSCRIPT, (), Work(hashed=hashed), 0.0)
+                recorder.add(TRANSCRIPT, TRANSCRIPT, (), Work(hashed=hashed))
                 return function()
             self.nested = True
-            started = time.perf_counter()
+            started, thread_started = time.perf_counter(), time.thread_time()
             result = function()
-            seconds = time.perf_counter() - started
+            thread_seconds, seconds = time.thread_time() - thread_started, time.perf_counter() - started
             self.nested = False
-            recorder.add(TRANSCRIPT, TRANSCRIPT, (), Work(calls=1, hashed=hashed), seconds)
+            recorder.add(TRANSCRIPT, TRANSCRIPT, (), Work(calls=1, hashed=hashed), seconds, thread_seconds)
             return result
 
         def _advance(self, tag: bytes, label: str, data: bytes) -> None:
@@ -193,6 +195,7 @@ def profile_prove(
     for other in recorders[1:]:  # the same proof, hence the same calls
         for key, call in other.calls.items():
             calls[key].seconds = min(calls[key].seconds, call.seconds)
+            calls[key].thread_seconds = min(calls[key].thread_seconds, call.thread_seconds)
     sizes = {(name, dims) for _, _, name, dims in calls if name != TRANSCRIPT}
     alone = {key: _best(kernels, *key) for key in sizes}
     names = sorted({name for name, _ in sizes})
@@ -205,7 +208,16 @@ def profile_prove(
             single = bulk = call.work.units / rates[name]
         else:
             single, bulk = alone[name, dims] * call.work.calls, call.work.units / rates[name]
-        entry = Entry(phase=phase, where=where, kernel=name, work=call.work, seconds=call.seconds, alone_seconds=single, bulk_seconds=bulk)
+        entry = Entry(
+            phase=phase,
+            where=where,
+            kernel=name,
+            work=call.work,
+            seconds=call.seconds,
+            thread_seconds=call.thread_seconds,
+            alone_seconds=single,
+            bulk_seconds=bulk,
+        )
         entries[phase, where, name] = entry + entries[phase, where, name] if (phase, where, name) in entries else entry
     batch = 1 if isinstance(runs, Run) else len(runs)
     program = pk.program.batched(batch)
@@ -228,10 +240,15 @@ def _phases(recorders: Sequence[Recorder]) -> tuple[Phase, ...]:
     """The fastest of each phase."""
     found: dict[str, Phase] = {}
     for recorder in recorders:
-        for (name, wall, processor), (_, wall_end, processor_end) in pairwise(recorder.marks):
-            phase = Phase(name=name, seconds=wall_end - wall, processor_seconds=processor_end - processor)
-            if name in PHASES and (name not in found or phase.seconds < found[name].seconds):
-                found[name] = phase
+        for (name, *start), (_, *end) in pairwise(recorder.marks):
+            if name not in PHASES:
+                continue
+            wall, processor, thread = (after - before for before, after in zip(start, end, strict=True))
+            phase = Phase(name=name, seconds=wall, processor_seconds=processor, thread_seconds=thread)
+            old = found.get(name, phase)
+            found[name] = replace(
+                old if old.seconds < phase.seconds else phase, thread_seconds=min(old.thread_seconds, phase.thread_seconds)
+            )
     return tuple(found.values())
 
 

@@ -27,6 +27,8 @@ class Entry:
     kernel: str
     work: Work
     seconds: float
+    thread_seconds: float
+    """Processor seconds of the thread that proves; its helpers and waiting are not in it."""
     alone_seconds: float
     bulk_seconds: float
 
@@ -35,6 +37,7 @@ class Entry:
             self,
             work=self.work + other.work,
             seconds=self.seconds + other.seconds,
+            thread_seconds=self.thread_seconds + other.thread_seconds,
             alone_seconds=self.alone_seconds + other.alone_seconds,
             bulk_seconds=self.bulk_seconds + other.bulk_seconds,
         )
@@ -48,6 +51,8 @@ class Phase:
     seconds: float
     processor_seconds: float
     """Of all threads together."""
+    thread_seconds: float
+    """Of the thread that proves, the least measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +114,8 @@ class Profile:
         return sorted(self.entries, key=lambda entry: -entry.seconds)
 
     def outside(self, phase: Phase) -> float:
-        """A phase's seconds in Python and numpy, outside kernels and transcript."""
-        return phase.seconds - sum(entry.seconds for entry in self.entries if entry.phase == phase.name)
+        """A phase's processor seconds in Python and numpy, outside kernels and transcript."""
+        return phase.thread_seconds - sum(entry.thread_seconds for entry in self.entries if entry.phase == phase.name)
 
     def by_kind(self) -> list[Op]:
         """Operators of one kind together, the longest first."""
@@ -215,7 +220,7 @@ def _ms(seconds: float) -> str:
 
 
 def _total(entries: Iterable[Entry]) -> Entry:
-    total = Entry(phase="", where="", kernel="", work=Work(), seconds=0.0, alone_seconds=0.0, bulk_seconds=0.0)
+    total = Entry(phase="", where="", kernel="", work=Work(), seconds=0.0, thread_seconds=0.0, alone_seconds=0.0, bulk_seconds=0.0)
     for entry in entries:
         total = total + entry
     return total
