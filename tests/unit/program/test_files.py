@@ -1,0 +1,232 @@
+"""Circuits, keys and proofs as bytes: read back as they were, or refused with source, field and reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from strategies import repack, sections, tiny, tiny_input, toy, two_ports
+
+from ciro_zk import prover
+from ciro_zk.circuit.manifest import canonical_json
+from ciro_zk.container import pack_array
+from ciro_zk.errors import InputError, ProofFormatError
+from ciro_zk.kernels import plain_kernels
+from ciro_zk.program.circuit import Circuit
+from ciro_zk.program.keys import ProvingKey, VerifyingKey
+from ciro_zk.proof import Proof
+from ciro_zk.witness import infer
+from tests.unit.program.made import tiny_keys, tiny_proof, toy_keys, toy_proof
+
+MAKERS: Mapping[str, Callable[[], Any]] = {
+    "circuit": toy,
+    "small circuit": tiny,
+    "circuit without weights": two_ports,
+    "circuit with notes": lambda: replace(tiny(), calibration={"x": [0.5]}, accuracy={"y": {"max_abs_error": 0.1}}),
+    "proving key": lambda: toy_keys()[0],
+    "verifying key": lambda: toy_keys()[1],
+    "proof": lambda: toy_proof()[1],
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_bytes_are_read_back(name: str, tmp_path: Path) -> None:
+    made = MAKERS[name]()
+    data = bytes(made)
+    read = type(made).from_bytes(data)
+    assert bytes(read) == data
+    path = tmp_path / "file"
+    made.save(path)
+    assert path.read_bytes() == data
+    assert bytes(type(made).load(path)) == data
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("cls", [Circuit, ProvingKey, VerifyingKey, Proof])
+def test_a_missing_file_is_an_input_error(cls: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        cls.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_no_kind_is_read_as_another(name: str) -> None:
+    made = MAKERS[name]()
+    for cls in (Circuit, ProvingKey, VerifyingKey, Proof):
+        if not isinstance(made, cls):
+            with pytest.raises(ProofFormatError):
+                cls.from_bytes(bytes(made))
+
+
+@pytest.mark.parametrize("name", ["small circuit", "proving key", "verifying key", "proof"])
+def test_truncated_extended_or_flipped_files_are_refused(name: str) -> None:
+    made = MAKERS[name]()
+    data = bytes(made)
+    rng = np.random.default_rng(0)
+    damaged = [data[:-1], data[: len(data) // 2], b"", data + b"\0"]
+    for at in rng.integers(0, len(data), 20):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << int(rng.integers(8))
+        damaged.append(bytes(flipped))
+    for other in damaged:
+        with pytest.raises(ProofFormatError) as caught:
+            type(made).from_bytes(other, "the file")
+        assert caught.value.file == "the file"
+
+
+def test_what_a_circuit_and_its_keys_hold() -> None:
+    circuit, (pk, vk) = toy(), toy_keys()
+    read = Circuit.from_bytes(bytes(circuit))
+    assert (read.name, read.bits, read.preset) == (circuit.name, circuit.bits, circuit.preset)
+    assert list(read.weights) == list(circuit.weights)
+    assert all(np.array_equal(read.weights[i], w) and read.weights[i].dtype == np.int64 for i, w in circuit.weights.items())
+    assert read.manifest() == circuit.manifest() == vk.program.manifest.decode()
+    key = ProvingKey.from_bytes(bytes(pk))
+    assert key.vk.digest == vk.digest == VerifyingKey.from_bytes(bytes(vk)).digest
+    assert key.program.digest == circuit.program.digest
+    assert bytes(vk) in bytes(pk)
+    cells = pack_array(np.concatenate([w.reshape(-1) for w in circuit.weights.values()]).astype("<i8"))
+    assert cells in bytes(pk) and cells not in bytes(vk)
+
+
+def test_reprs_are_short_and_tell_no_values() -> None:
+    pk, vk = tiny_keys()
+    run, proof = tiny_proof()
+    for made in (tiny(), pk, vk, proof, run):
+        assert len(repr(made)) < 200 and "\n" not in repr(made)
+        assert "array" not in repr(made)
+
+
+def test_the_keys_digest_covers_program_commitment_and_registration() -> None:
+    _, vk = tiny_keys()
+    others = [
+        replace(vk, program=toy().program),
+        replace(vk, model_commitment=bytes(32)),
+        replace(vk, registration=vk.registration + b"\0"),
+    ]
+    assert len({vk.digest, *(other.digest for other in others)}) == 4
+
+
+# Contents that are wrong under a right checksum ------------------------------------------------------------------------------------------
+
+
+def tampered(made: Any, section: str, payload: bytes) -> ProofFormatError:
+    """What reading says when one section is replaced."""
+    parts = [(name, payload if name == section else old) for name, old in sections(bytes(made))]
+    assert section in dict(parts)
+    with pytest.raises(ProofFormatError) as caught:
+        type(made).from_bytes(repack(bytes(made), parts), "the file")
+    assert caught.value.file == "the file"
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["small circuit", "proving key"])
+def test_weights_of_another_number_type_or_range(name: str) -> None:
+    made = MAKERS[name]()
+    cells = np.concatenate([w.reshape(-1) for w in made.weights.values()])
+    assert "another number of cells" in tampered(made, "weights", pack_array(cells[:-1])).reason
+    assert "another number of cells" in tampered(made, "weights", pack_array(np.append(cells, 0))).reason
+    assert tampered(made, "weights", pack_array(cells.astype(np.int32))).field == "weights"
+    assert tampered(made, "weights", pack_array(cells.reshape(1, -1))).field == "weights"
+    first = made.program.graph.tensors[made.program.graph.weights[0]]
+    for outside in (first.low - 1, first.high + 1, -(1 << 63), (1 << 63) - 1):
+        wrong = cells.copy()
+        wrong[0] = outside
+        assert "'w' is out of range" in tampered(made, "weights", pack_array(wrong)).reason
+
+
+@pytest.mark.parametrize(
+    "notes", [b"", b"[]", b"{}", b'{"accuracy":{}}', b'{"accuracy":{},"calibration":[]}', b'{"accuracy":{}, "calibration":{}}']
+)
+def test_notes(notes: bytes) -> None:
+    assert tampered(tiny(), "notes", notes).field == "notes"
+
+
+def test_a_model_commitment_of_another_length() -> None:
+    _, vk = tiny_keys()
+    assert tampered(vk, "model", vk.model_commitment[:-1]).field == "model"
+    assert tampered(vk, "model", vk.model_commitment + b"\0").field == "model"
+
+
+@pytest.mark.parametrize("name", ["small circuit", "verifying key"])
+def test_a_manifest_that_is_wrong(name: str) -> None:
+    assert tampered(MAKERS[name](), "manifest", b"{}").field == "manifest"
+
+
+HEADER = {"program": "00" * 32, "model": "11" * 32, "batch": 1, "inputs": [["x", [2, 3]]], "outputs": [["y", [4]]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"program": "00" * 31}, "program"),
+        ({"program": 5}, "program"),
+        ({"program": "zz" * 32}, "program"),
+        ({"model": "AB" * 32}, "model"),
+        ({"model": " " + "11" * 32}, "model"),
+        ({"batch": 0}, "batch"),
+        ({"batch": -1}, "batch"),
+        ({"batch": 1 << 20}, "batch"),
+        ({"batch": 1.5}, "batch"),
+        ({"batch": "1"}, "batch"),
+        ({"inputs": {}}, "inputs"),
+        ({"inputs": [["x"]]}, "inputs"),
+        ({"inputs": [["x", 6]]}, "inputs"),
+        ({"inputs": [[7, [2, 3]]]}, "inputs"),
+        ({"inputs": [["x", [2, -3]]]}, "inputs"),
+        ({"inputs": [["x", [2, 0]]]}, "inputs"),
+        ({"inputs": [["x", [2, 3.0]]]}, "inputs"),
+        ({"inputs": [["x", [True, 6]]]}, "inputs"),
+        ({"inputs": [["x", []]]}, "inputs"),
+        ({"inputs": [["x", [1] * 10]]}, "inputs"),
+        ({"inputs": [["x" * 513, [2, 3]]]}, "inputs"),
+        ({"inputs": [["x", [1 << 27]]]}, "inputs"),
+        ({"inputs": [["x", [3]], ["x", [3]]]}, "inputs"),
+        ({"outputs": [["y", [2]], ["y", [2]]]}, "outputs"),
+        ({"outputs": [["y", [5]]]}, "public"),
+        ({"outputs": [["y", [3]]]}, "public"),
+        ({"inputs": [["x", [1 << 20, 1 << 20, 1 << 20]]]}, "public"),
+        ({"surplus": 1}, "header"),
+    ],
+)
+def test_proof_headers(change: dict[str, Any], field: str) -> None:
+    proof = Proof(
+        program_digest=bytes(32),
+        model_commitment=bytes([0x11] * 32),
+        inputs={"x": np.arange(6).reshape(2, 3)},
+        outputs={"y": np.arange(4)},
+        body=b"abc",
+    )
+    assert dict(sections(bytes(proof)))["header"] == canonical_json(HEADER)
+    assert tampered(proof, "header", canonical_json(HEADER | change)).field == field
+
+
+@pytest.mark.parametrize("header", [b"", b"[]", b"NaN", b"[" * 50_000, json.dumps(HEADER).encode(), canonical_json(HEADER) + b" "])
+def test_proof_headers_that_are_no_canonical_json(header: bytes) -> None:
+    assert tampered(toy_proof()[1], "header", header).field == "header"
+
+
+# Altered weights -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_proving_key_with_altered_weights_proves_nothing() -> None:
+    """The altered weights lie in their range, so the key reads; they are not those under the model commitment."""
+    pk, _ = tiny_keys()
+    ((tensor, weights),) = pk.weights.items()
+    altered = weights.copy()
+    altered[0, 0, 0] = -altered[0, 0, 0] if altered[0, 0, 0] > -8 and altered[0, 0, 0] else 3
+    read = ProvingKey.from_bytes(bytes(ProvingKey(pk.vk, {tensor: altered})))
+    with pytest.raises(ProofFormatError, match="not those of the model commitment") as caught:
+        prover.prove(read, infer(read, tiny_input() / 2), kernels=plain_kernels())
+    assert caught.value.field == "weights"
+
+
+def test_a_proving_key_read_back_proves_the_same() -> None:
+    pk, _ = tiny_keys()
+    read = ProvingKey.from_bytes(bytes(pk))
+    proof = prover.prove(read, infer(read, tiny_input() / 2), kernels=plain_kernels())
+    assert bytes(proof) == bytes(tiny_proof()[1])
