@@ -13,9 +13,11 @@ dilation change only U. Source: protocol.md, section 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -28,8 +30,12 @@ from ciro_zk.lookup.tables import Table
 from ciro_zk.ops.linear import Reshape, Transpose
 from ciro_zk.poly.linear_form import Group, Term
 
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
 Interval = tuple[Integers, Integers]
 EXACT_FLOAT = 1 << 53
+MANY_PRODUCTS = 1 << 26
 
 
 def accumulator(shape: tuple[int, ...], magnitude: int) -> Tensor:
@@ -42,9 +48,19 @@ def accumulator(shape: tuple[int, ...], magnitude: int) -> Tensor:
 def exact_matmul(a: Integers, b: Integers) -> Integers:
     """The integer product a @ b; through float64 where every partial sum is below 2^53, hence exact."""
     peak = int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0)) * a.shape[-1]
-    if peak < EXACT_FLOAT:
+    if peak >= EXACT_FLOAT:
+        return a @ b
+    small = a.size * b.shape[-1] < MANY_PRODUCTS
+    with _blas().limit(limits=1, user_api="blas") if small else nullcontext():
         return np.asarray(np.rint(a.astype(np.float64) @ b.astype(np.float64)), dtype=np.int64)
-    return a @ b
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    """The handle on numpy's BLAS; below `MANY_PRODUCTS` its threads cost more than they save, most of all on a busy machine."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _bilinear_interval(x: Interval, w: Interval, apply: Callable[[Integers, Integers], Integers]) -> Interval:
@@ -132,6 +148,8 @@ class Conv(ProductOp):
             raise CircuitError(f"groups and channels of {x.shape} and {w.shape} differ")
         if min(*self.strides, *self.dilations) < 1 or min(*self.pads_begin, *self.pads_end) < 0:
             raise CircuitError("strides and dilations are at least 1, pads at least 0")
+        if max(v for values in settings for v in values) >= 1 << 31:
+            raise CircuitError("strides, pads and dilations are below 2^31")
         spatial = self._spatial(x.shape, w.shape)
         if min(spatial) < 1:
             raise CircuitError(f"the kernel {w.shape[3:]} does not fit {x.shape[3:]}")
