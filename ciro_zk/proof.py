@@ -64,13 +64,10 @@ class Proof:
 
         try:
             header: Any = json.loads(raw)
-        except (ValueError, RecursionError) as error:
+            is_canonical = canonical_json(header) == raw
+        except (ValueError, RecursionError) as error:  # NaN parses, and has no canonical form
             raise fail("header", "is not JSON") from error
-        if (
-            not isinstance(header, dict)
-            or set(header) != {"program", "model", "batch", "inputs", "outputs"}
-            or canonical_json(header) != raw
-        ):
+        if not isinstance(header, dict) or set(header) != {"program", "model", "batch", "inputs", "outputs"} or not is_canonical:
             raise fail("header", "must be a canonical object with program, model, batch, inputs and outputs")
         if type(header["batch"]) is not int or not 1 <= header["batch"] <= MAX_BATCH:
             raise fail("batch", f"must be an integer from 1 to {MAX_BATCH}")
@@ -108,8 +105,8 @@ def _digest(value: Any, field: str, fail: Any) -> bytes:
         digest = bytes.fromhex(value)
     except (TypeError, ValueError) as error:
         raise fail(field, "must be a hexadecimal digest") from error
-    if len(digest) != DIGEST_BYTES:
-        raise fail(field, f"must be {DIGEST_BYTES} bytes")
+    if len(digest) != DIGEST_BYTES or digest.hex() != value:
+        raise fail(field, f"must be {DIGEST_BYTES} bytes in lower case")
     return digest
 
 

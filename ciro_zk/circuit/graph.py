@@ -4,7 +4,7 @@ trust."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +46,21 @@ class Graph:
     tables: tuple[Table, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    _producers: dict[int, Node] = field(init=False, repr=False, compare=False)
 
     @property
     def weights(self) -> tuple[int, ...]:
         """Ids of the weight tensors, in order."""
         return tuple(i for i, tensor in enumerate(self.tensors) if tensor.storage is Storage.WEIGHT)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_producers", {output: node for node in self.nodes for output in node.outputs})
+
     def producer(self, tensor: int) -> Node:
         """The node that makes a tensor."""
-        for node in self.nodes:
-            if tensor in node.outputs:
-                return node
-        raise CircuitError(f"tensor {tensor} has no producer")
+        if tensor not in self._producers:
+            raise CircuitError(f"tensor {tensor} has no producer")
+        return self._producers[tensor]
 
     def input_tensors(self, op: Op) -> tuple[Tensor, ...]:
         return tuple(self.tensors[i] for i in op.inputs)

@@ -36,6 +36,11 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
 
 
+def is_text(value: Any, limit: int) -> bool:
+    """A string of at most `limit` characters, without surrogates: it can be encoded."""
+    return isinstance(value, str) and len(value) <= limit and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def _field_types(cls: type[Any]) -> dict[str, str]:
     """The fields of a dataclass and their types as written."""
     return {f.name: str(f.type) for f in fields(cls)}
@@ -110,16 +115,18 @@ class _Reader:
             raise self.fail(field, "must be an integer below 2^64")
         return value
 
-    def integers(self, value: Any, field: str) -> Any:
-        """An integer, or nested lists of integers as tuples."""
+    def integers(self, value: Any, field: str, depth: int = 4) -> Any:
+        """An integer, or lists of integers as tuples, nested at most `depth` deep."""
         if isinstance(value, list):
-            return tuple(self.integers(v, field) for v in value)
+            if not depth:
+                raise self.fail(field, "is nested too deep")
+            return tuple(self.integers(v, field, depth - 1) for v in value)
         return self.integer(value, field)
 
     def name(self, value: Any, field: str) -> str:
-        if not isinstance(value, str) or len(value) > MAX_NAME:
-            raise self.fail(field, f"must be a string of at most {MAX_NAME} characters")
-        return value
+        if not is_text(value, MAX_NAME):
+            raise self.fail(field, f"must be a string of at most {MAX_NAME} Unicode characters")
+        return str(value)
 
     def scale(self, value: Any, field: str) -> float:
         try:

@@ -21,12 +21,14 @@ from functools import cached_property
 from ciro_zk.circuit.factor import Factor, Keep
 from ciro_zk.circuit.graph import Graph
 from ciro_zk.circuit.layout import Layout
-from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Lookup, ProductOp, ZeroCheck
+from ciro_zk.circuit.op import CircuitError, Column, CommitOp, LinearOp, Lookup, ProductOp, ZeroCheck
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import ONE, ZERO, Ext
 from ciro_zk.poly.linear_form import Eq, Term, num_vars
 
 MAX_LOG_LEAVES = 31
+MAX_DEPTH = 128
+MAX_WAYS = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,19 @@ class Plan:
             if len(lookup.columns) != graph.tables[lookup.table].num_columns:
                 raise CircuitError("a lookup has another number of columns than its table")
         self._check_range_ledger()
+        self._check_depth()
         self._check_forms()
+
+    def _check_depth(self) -> None:
+        """Forms are pulled back through few virtual tensors, along few ways: pulling back is recursive and visits every way."""
+        depth, ways = [0] * len(self.graph.tensors), [1] * len(self.graph.tensors)
+        for node in self.graph.nodes:
+            if isinstance(node.op, LinearOp):
+                for output in node.outputs:
+                    depth[output] = 1 + max(depth[i] for i in node.op.inputs)
+                    ways[output] = sum(ways[i] for i in node.op.inputs)
+                    if depth[output] > MAX_DEPTH or ways[output] > MAX_WAYS:
+                        raise CircuitError(f"tensor {output} is {depth[output]} views deep and {ways[output]} ways from committed cells")
 
     def _check_forms(self) -> None:
         """Every form that a proof will need can be pulled back to stored cells."""

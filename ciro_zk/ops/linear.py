@@ -117,6 +117,8 @@ class AxisMap(LinearOp):
             raise CircuitError("index and weight must be equal non-empty rectangles")
         if any(not 0 <= i < x.shape[self.axis] for row in self.index for i in row):
             raise CircuitError(f"an index is outside axis {self.axis} of {x.shape}")
+        if any(abs(w) >= HALF_FIELD for row in self.weight for w in row):
+            raise CircuitError("a weight does not fit the field")
         low = min(sum(w * (x.low if w > 0 else x.high) for w in row) for row in self.weight)
         high = max(sum(w * (x.high if w > 0 else x.low) for w in row) for row in self.weight)
         return (virtual((*x.shape[: self.axis], len(self.index), *x.shape[self.axis + 1 :]), low, high),)

@@ -89,9 +89,15 @@ class Circuit:
         program = Program.from_manifest(bytes(sections["manifest"]), source)
         try:
             notes: Any = json.loads(bytes(sections["notes"]))
+            is_canonical = canonical_json(notes) == sections["notes"]
         except (ValueError, RecursionError) as error:
             raise ProofFormatError("is not JSON", file=source, field="notes", remedy="compile the model again") from error
-        if not isinstance(notes, dict) or set(notes) != {"calibration", "accuracy"} or not all(isinstance(v, dict) for v in notes.values()):
+        if (
+            not is_canonical
+            or not isinstance(notes, dict)
+            or set(notes) != {"calibration", "accuracy"}
+            or not all(isinstance(v, dict) for v in notes.values())
+        ):
             raise ProofFormatError("must hold calibration and accuracy", file=source, field="notes", remedy="compile the model again")
         weights = unpack_weights(program, bytes(sections["weights"]), source)
         return Circuit(program.graph, weights, program.name, program.bits, notes["calibration"], notes["accuracy"], program.preset)

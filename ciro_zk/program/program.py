@@ -10,7 +10,7 @@ from typing import Any
 
 from ciro_zk.circuit.claims import proof_shape
 from ciro_zk.circuit.graph import Graph, GraphBuilder
-from ciro_zk.circuit.manifest import FORMAT, MAX_BYTES, canonical_json, graph_entry, read_graph
+from ciro_zk.circuit.manifest import FORMAT, MAX_BYTES, canonical_json, graph_entry, is_text, read_graph
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.plan import Plan
 from ciro_zk.commitment.params import CommitmentParams
@@ -65,12 +65,14 @@ class Program:
         preset = value["preset"]
         if not isinstance(preset, str) or preset not in PRESETS:
             raise fail("preset", "is unknown")
-        if type(value["bits"]) is not int or not 2 <= value["bits"] <= 16 or not isinstance(value["name"], str) or len(value["name"]) > 256:
+        if type(value["bits"]) is not int or not 2 <= value["bits"] <= 16 or not is_text(value["name"], 256):
             raise fail("bits", "or name is out of bounds")
         program = Program(read_graph(value["graph"], source), value["name"], value["bits"], PRESETS[preset])
         try:
             program.validate()
-        except (CircuitError, ValueError) as error:
+            if program.registration is not None:
+                program.registration.validate()
+        except (CircuitError, ValueError, OverflowError, MemoryError) as error:
             raise fail("graph", str(error)) from error
         if program.manifest != data:
             raise fail("manifest", "is not in canonical form")
