@@ -1,8 +1,12 @@
 """Compile the models of `models/` and write what was made of them to `circuits/<model>/`, for review and for the tests.
 
+Files:
+
     calibration.json    the stored calibration result: with it, compiling is deterministic on every machine
     manifest.json       the canonical manifest, byte for byte what the program digest is a digest of
     report.json         digests, public tensors, range ledger, tables, cost and security, for a reader
+
+Usage:
 
     python circuits/build.py                compile with the stored calibration and write the files
     python circuits/build.py --check        write nothing; exit 1 if a file would change
@@ -16,6 +20,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -119,30 +124,21 @@ def tensor_entries(graph: Any) -> Iterable[dict[str, Any]]:
 
 def security_entry(program: Any) -> dict[str, Any]:
     """Sizes, parameters and itemised soundness of a program's proofs."""
-    shape, params, security = program.shape, program.params, program.security
+    security = program.security
     return {
-        "shape": {
-            "log_leaves": shape.log_leaves,
-            "max_columns": shape.max_columns,
-            "product_rounds": shape.product_rounds,
-            "product_degree": shape.product_degree,
-            "num_products": shape.num_products,
-            "num_zero_checks": shape.num_zero_checks,
-            "num_claims": shape.num_claims,
-        },
-        "commitment": {
-            "num_vars": list(params.num_vars),
-            "log_columns": params.log_columns,
-            "log_blowup": params.log_blowup,
-            "num_queries": params.num_queries,
-            "grinding_bits": params.grinding_bits,
-        },
+        "shape": plain(asdict(program.shape)),
+        "commitment": plain(asdict(program.params)),
         "regime": security.regime,
         "zero_knowledge": security.zero_knowledge,
         "summed_bits": round(security.summed_bits, 2),
         "summed_bits_without_grinding": round(security.summed_bits_without_grinding, 2),
         "terms": [{"name": t.name, "bits": round(t.bits, 2), "grinding_bits": t.grinding_bits} for t in security.terms],
     }
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists."""
+    return json.loads(json.dumps(value))
 
 
 def stale(name: str, files: dict[str, bytes]) -> list[Path]:

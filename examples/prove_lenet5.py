@@ -1,5 +1,7 @@
 """Prove LeNet-5 on a real MNIST digit, verify the proof, and try to pass it off for another one.
 
+Usage:
+
     python examples/prove_lenet5.py [digit 0 to 19]
 """
 
@@ -33,7 +35,8 @@ def main(index: int = 0) -> None:
 
     start = time.perf_counter()
     verified = ciro_zk.verify(vk, proof, inputs=image)
-    print(f"verified {1e3 * (time.perf_counter() - start):.0f} ms, the model says {verified.outputs['logits'].argmax()}, the label is {label}")
+    print(f"verified {1e3 * (time.perf_counter() - start):.0f} ms")
+    print(f"the model says {verified.outputs['logits'].argmax()}, the label is {label}")
     print(verified.security)
 
     swapped = {"logits": run.integer_outputs["logits"][:, ::-1]}

@@ -3,6 +3,8 @@
 out = clamp(round((x . w) / 2), 0, 7) with x = (3, 2) public and w = (2, -1) committed. It builds the integer circuit by hand, without
 ONNX, prints the numbers that the proof is about, and proves and verifies the run.
 
+Usage:
+
     python examples/tiny_circuit.py
 """
 

@@ -10,14 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import ciro_zk
 from ciro_zk.cli.main import app
 from ciro_zk.cli.session import ExitCode
 from ciro_zk.errors import CiroError
-from ciro_zk.hash.transcript import PERSON, VerifierTranscript
+from ciro_zk.hash.transcript import PERSON, Transcript, VerifierTranscript
 from ciro_zk.params import PRESETS
 from ciro_zk.program.statement import PROTOCOL
+from ciro_zk.verifier import check_registration
 
 ROOT = Path(__file__).resolve().parents[2]
 README, PROTOCOL_PAGE = ROOT / "README.md", ROOT / "docs" / "protocol.md"
@@ -133,36 +136,56 @@ def test_protocol_page_has_the_codes_constants() -> None:
         assert f"| `{preset.name}` | {preset.target_bits} | {work} |" in page
 
 
+MESSAGES = """
+    (witness root)(lookup grinding)?(lookup challenges)(root denominator)
+    ((layer batch)((layer round)(layer challenge))*(layer values)(layer half))+
+    (accumulator values)(zero check point)(product batch)((product round)(product challenge))*(factor values)+(output point)+
+    (opening batch)
+    (((opening round)(opening challenge))*((folded root)|(clear message))(query grinding)?
+        ((positions)(columns)(siblings)(query batch))+)+
+    ((opening round)(opening challenge))*
+"""
+"""The order of messages and draws, as the table of docs/protocol.md has it."""
+
+
 def test_protocol_page_lists_the_messages_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table's labels are those of a real proof, in the order in which they first occur."""
+    """A real proof's messages and draws come in the stated order, and the table has each of them and no other."""
     labels: list[str] = []
 
-    def spy(name: str) -> None:
-        original = getattr(VerifierTranscript, name)
+    def spy(owner: type, name: str) -> None:
+        original = getattr(owner, name)
 
-        def wrapped(self: VerifierTranscript, label: str, *rest: object) -> object:
-            if label not in labels:
-                labels.append(label)
+        def wrapped(self: object, label: str, *rest: object) -> object:
+            labels.append(label)
             return original(self, label, *rest)
 
-        monkeypatch.setattr(VerifierTranscript, name, wrapped)
+        monkeypatch.setattr(owner, name, wrapped)
 
-    for name in ("receive_bytes", "challenge", "challenges", "positions"):
-        spy(name)
-    monkeypatch.setattr(sys, "argv", ["prove_lenet5.py"])
-    runpy.run_path(str(ROOT / "examples" / "prove_lenet5.py"), run_name="__main__")
+    spy(VerifierTranscript, "receive_bytes")
+    spy(Transcript, "_words")
+    circuit = ciro_zk.compile(ROOT / "models" / "lenet5" / "lenet5.onnx", ROOT / "circuits" / "lenet5" / "calibration.json")
+    pk, vk = ciro_zk.setup(circuit)
+    proof = ciro_zk.prove(pk, ciro_zk.infer(pk, np.zeros((1, 1, 28, 28))))
+    check_registration(vk)
+    labels.clear()
+    ciro_zk.verify(vk, proof)
+    pattern = re.sub(r"\(([a-z ]+)\)", r"(?:\1;)", re.sub(r"\n\s*", "", MESSAGES))
+    assert re.fullmatch(pattern, "".join(f"{label};" for label in labels))
     table = PROTOCOL_PAGE.read_text().partition("## The transcript, message by message")[2].partition("\n## ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ")]
-    listed = [label for row in rows for label in re.findall(r"`([a-z ]+)`", row)]
-    assert labels
-    assert [label for label in dict.fromkeys(listed) if label in labels] == labels
+    listed = {label for row in table.splitlines() if row.startswith("| ") for label in re.findall(r"`([a-z ]+)`", row)}
+    assert listed - {"domain", "lookup grinding"} == set(labels)
 
 
 def test_worked_example(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "tiny_circuit.py"), run_name="__main__")
     out = capsys.readouterr().out
     assert "2 lookups, 2^9 leaves; y = [2]" in out
-    for leaves in ("table  1  leaves 0 to 255", "table  0  leaves 256 to 271", "lookup 0  leaves 272 to 272", "lookup 1  leaves 273 to 273"):
+    for leaves in (
+        "table  1  leaves 0 to 255",
+        "table  0  leaves 256 to 271",
+        "lookup 0  leaves 272 to 272",
+        "lookup 1  leaves 273 to 273",
+    ):
         assert leaves in out
 
 
