@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["compile", "supported_operators"]
 
 MIN_BITS, MAX_BITS = 6, 16
-NUM_COMPARED = 64
+MIN_COMPARED, MAX_COMPARED = 4, 64
+COMPARED_PRODUCTS = 2 << 30
+"""Multiplications that the comparison with the float model may take."""
 
 
 def compile(
@@ -146,8 +148,22 @@ def _prepare(
             raise InputError(f"the stored calibration result lacks {missing[0]!r}", field="calibration", remedy="calibrate again")
         return model, static, program, stored, Observed()
     data, count = samples.complete(model, arrays, count, fixed, ranges)
-    result, observed = calibrate(static, data, count, ranges, NUM_COMPARED, progress)
+    result, observed = calibrate(static, data, count, ranges, _num_compared(program), progress)
     return model, static, program, result, observed
+
+
+def _num_compared(program: Program) -> int:
+    """How many samples to compare with the float model: fewer of a large model."""
+    from math import prod
+
+    from ciro_zk.compiler.steps import Convolution, Product
+
+    cost = 1
+    for step in program.steps:
+        if isinstance(step, Product):
+            kernel = step.weight.shape[1:] if isinstance(step, Convolution) else step.weight.shape[-2:-1]
+            cost += prod(step.shape) * prod(kernel)
+    return min(MAX_COMPARED, max(MIN_COMPARED, COMPARED_PRODUCTS // cost))
 
 
 def _statistics(program: Program) -> set[str]:
@@ -184,7 +200,7 @@ def _inputs(context: Context, static: Static, result: Calibration) -> None:
     for name, shape in static.inputs.items():
         whole = types[name].kind != "f" and result.max_abs[name] <= context.top
         scale = 1.0 if whole else context.scale(name)
-        low, high = -context.top, context.top
+        low, high = 0 if types[name].kind == "u" else -context.top, context.top
         if types[name].kind == "b":
             low, high = 0, 1
         elif name in result.input_range:

@@ -11,7 +11,7 @@ latter sizes the tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ from ciro_zk.ops import Maximum, Requantise
 Integers = NDArray[np.int64]
 Interval = tuple[Integers, Integers]
 
+DROPPED: Interval = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 FEWER_BITS = "compile with fewer bits, or narrow the declared input range"
 
 
@@ -90,10 +91,21 @@ class Draft:
         self.intervals.append(interval)
         return len(self.entries) - 1
 
+    def drop(self, tensors: Iterable[int]) -> None:
+        """Forget intervals that are no longer asked for."""
+        for tensor in tensors:
+            self.intervals[tensor] = DROPPED
+
+    def magnitude(self, tensor: int) -> int:
+        """The greatest |cell| that the interval allows."""
+        low, high = self.intervals[tensor]
+        return max(abs(int(low.min())), abs(int(high.max())))
+
     def input(self, name: str, shape: tuple[int, ...], low: int, high: int, scale: float) -> int:
         """A public input with integers in [low, high]."""
         tensor = Tensor(name=name, shape=shape, storage=Storage.INPUT, low=low, high=high, bounded_by="")
-        return self._append(Leaf(tensor, scale=scale), tensor, (np.full(shape, low, dtype=np.int64), np.full(shape, high, dtype=np.int64)))
+        ends = np.broadcast_to(np.int64(low), shape), np.broadcast_to(np.int64(high), shape)
+        return self._append(Leaf(tensor, scale=scale), tensor, ends)
 
     def weight(self, name: str, values: Integers, bits: int) -> int:
         """A weight tensor, in the least number of limbs of `bits` bits that holds it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,9 +28,19 @@ _EMITTERS: dict[type[steps.Step], Any] = {
 
 
 def emit(context: Context, program: Iterable[steps.Step]) -> None:
-    """Append every step to the draft; its value is then in `context.values`."""
-    for step in program:
+    """Append every step to the draft; its value is then in `context.values`.
+
+    Intervals that no later step asks for are dropped: those of a large model would not fit memory together.
+    """
+    ordered = list(program)
+    uses = Counter(name for step in ordered for name in step.inputs)
+    for step in ordered:
+        first = len(context.draft.entries)
         if isinstance(step, steps.Fixed):
             views.fixed(context, step)
         else:
             context.values[step.output] = _EMITTERS[type(step)](context, step)
+        uses.subtract(step.inputs)
+        needed = {value.tensor for name, value in context.values.items() if uses[name] > 0}
+        sources = {context.values[name].tensor for name in step.inputs if name in context.values}
+        context.draft.drop((sources | set(range(first, len(context.draft.entries)))) - needed)

@@ -93,9 +93,9 @@ class Context:
         wanted = self.q_scale(step, function)
         shape = self.draft.tensors[tensor].shape
         if isinstance(function, Curve):
-            low, high = self.draft.intervals[tensor]
-            magnitude = max(abs(int(low.min())), abs(int(high.max())))
-            ratio = fixed_ratio(scale, wanted, min(magnitude, round_half_up(ldexp(wanted * self.top / scale, 1)) + 1))
+            # beyond the curve's table nothing changes
+            relevant = round_half_up(ldexp(wanted * self.top / scale, 1)) + 1
+            ratio = fixed_ratio(scale, wanted, min(self.draft.magnitude(tensor), relevant))
         else:
             ratio = free_ratio(scale, wanted)
         return self.rescale(step, self.multiplied(tensor, ratio, step.output), shape, ratio, function)

@@ -44,8 +44,7 @@ def fixed_output(context: Context, name: str) -> Value:
 
 def concat(context: Context, step: Concat) -> Value:
     """Every piece at the common scale, put at its place by a matrix of zeros and ones, and summed."""
-    top = context.top
-    common = max(_span(context, name) for name in step.inputs) / top
+    common = max(_least_scale(context, name) for name in step.inputs) or 1.0
     total = step.shape[step.axis]
     placed, start = [], 0
     for position, name in enumerate(step.inputs):
@@ -59,14 +58,12 @@ def concat(context: Context, step: Concat) -> Value:
     return Value(tensor, step.shape, common)
 
 
-def _span(context: Context, name: str) -> float:
-    """top * the least scale at which a piece's integers, wherever they can lie, are within [-top, top]."""
+def _least_scale(context: Context, name: str) -> float:
+    """The least scale at which a piece's integers, wherever they can lie, are within [-M, M]; not below its own."""
     if name in context.fixed:
-        return largest(context.fixed[name])
+        return largest(context.fixed[name]) / context.top
     value = context.values[name]
-    low, high = context.draft.intervals[value.tensor]
-    magnitude = max(abs(int(low.min())), abs(int(high.max())))
-    return value.scale * max(magnitude, context.top)
+    return value.scale * max(context.draft.magnitude(value.tensor) / context.top, 1.0)
 
 
 def _piece(context: Context, step: Concat, name: str, common: float, label: str) -> int:
@@ -77,7 +74,6 @@ def _piece(context: Context, step: Concat, name: str, common: float, label: str)
     value = context.values[name]
     if value.scale == common:
         return value.tensor
-    low, high = context.draft.intervals[value.tensor]
-    ratio = fixed_ratio(value.scale, common, max(abs(int(low.min())), abs(int(high.max()))))
+    ratio = fixed_ratio(value.scale, common, context.draft.magnitude(value.tensor))
     function, _ = context.table_function(None, common)
     return context.draft.rescale(context.multiplied(value.tensor, ratio, label), ratio.shift, function, label)
