@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
 
 from numpy.typing import ArrayLike
 
@@ -35,7 +35,7 @@ def prove_many(
     threads: int = 1,
     device: str = "auto",
     progress: Progress = silent,
-) -> Iterator[Proof]:
+) -> Generator[Proof, None, None]:
     """Run and prove many inputs on many workers; yields the proofs in the order of the inputs.
 
     Workers start with the first proof that is asked for. They end when the iterator does: after the last proof, with an error, with
@@ -107,7 +107,7 @@ class _Proving:
         self.ended = False
         """Whether no more are to be read."""
 
-    def proofs(self) -> Iterator[Proof]:
+    def proofs(self) -> Generator[Proof, None, None]:
         pool = self.engine.open(self.source, self.workers, self.threads)
         try:
             self.progress(Step("prove", 0, self.total))

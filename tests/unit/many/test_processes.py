@@ -172,11 +172,11 @@ def test_no_process_is_left(way: str) -> None:
     assert wait_until(lambda: len(multiprocessing.active_children()) == 2)
     pids = [child.pid for child in multiprocessing.active_children()]
     if way == "close":
-        proofs.close()  # type: ignore[attr-defined]
+        proofs.close()
         assert list(proofs) == []
     elif way == "throw":
         with pytest.raises(KeyboardInterrupt):
-            proofs.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+            proofs.throw(KeyboardInterrupt)
     else:
         del proofs
         gc.collect()
@@ -209,7 +209,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_ctrl_c_and_a_killed_parent(number: signal.Signals, tmp_path: Path) -> None:
-    """Ctrl-C goes to the whole group, as a terminal sends it: one traceback, the parent's. A parent that is killed takes its workers along."""
+    """Ctrl-C goes to the whole group, as a terminal sends it: one traceback, the parent's. A killed parent takes its workers along."""
     key().save(tmp_path / "pk.bin")
     (tmp_path / "script.py").write_text(SCRIPT.format(tests=str(ROOT / "tests"), key=str(tmp_path / "pk.bin")))
     with closing(open(tmp_path / "err", "w+")) as err:

@@ -1,4 +1,4 @@
-"""The Ray engine: against a stand-in of the few calls that it makes, without Ray, and on a real cluster of this machine where Ray is there."""
+"""The Ray engine: against a stand-in for the few calls that it makes, and on a real cluster of this machine where Ray is installed."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_proofs_in_order_and_the_key_once(ray: FakeRay) -> None:
 
 def test_a_connection_of_the_callers_stays(ray: FakeRay) -> None:
     ray.init()
-    with closing(ciro_zk.prove_many(key(), [sample(i) for i in range(9)], engine="ray")) as proofs:  # type: ignore[type-var]
+    with closing(ciro_zk.prove_many(key(), [sample(i) for i in range(9)], engine="ray")) as proofs:
         next(proofs)
     assert ray.connected
     assert ray.cancelled
@@ -151,7 +151,7 @@ def test_a_lost_task(ray: FakeRay) -> None:
 
 
 def test_a_key_that_cannot_be_read(ray: FakeRay) -> None:
-    with pytest.raises(InputError, match="missing.bin"):
+    with pytest.raises(InputError, match=r"missing\.bin"):
         next(ciro_zk.prove_many("missing.bin", [sample(0)], engine="ray"))
 
 
