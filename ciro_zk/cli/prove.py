@@ -88,7 +88,7 @@ def _prove_one(
     error = _max_abs_error(directory, samples, [run.outputs for run in runs])
     atomic_write(output, data)  # last, so that an interrupted command leaves nothing behind
     security_bits = key.program.batched(proof.batch).security.summed_bits
-    outputs = runs[0].outputs if len(runs) == 1 else _stacked([run.outputs for run in runs])
+    outputs = runs[0].outputs if len(runs) == 1 else stacked([run.outputs for run in runs])
     many = f" {proof.batch} inferences" if proof.batch > 1 else ""
     out.say(f"proved{many} in {seconds_text(seconds)} on {runs[0].device}, {peak:.0f} MB at most, {security_bits:.0f} bits of security")
     out.rows({str(output): bytes_text(len(data)), **output_rows(outputs)})
@@ -143,10 +143,10 @@ def _prove_each(out: Session, directory: Path, input: Path, folder: Path, worker
     largest_worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
     peak = max(peak_rss_mb(), largest_worker)
     security_bits = program.security.summed_bits
-    stacked = _stacked(outputs)
+    all_outputs = stacked(outputs)
     pace = seconds_text(seconds / len(samples))
     out.say(f"proved {len(samples)} inferences in {seconds_text(seconds)}, {pace} each, {security_bits:.0f} bits of security")
-    out.rows({str(folder): f"{len(samples)} proofs, {bytes_text(num_bytes)}", **output_rows(stacked)})
+    out.rows({str(folder): f"{len(samples)} proofs, {bytes_text(num_bytes)}", **output_rows(all_outputs)})
     out.result(
         {
             "seconds": rounded(seconds),
@@ -155,7 +155,7 @@ def _prove_each(out: Session, directory: Path, input: Path, folder: Path, worker
             "bytes": num_bytes,
             "peak_rss_mb": round(peak, 1),
             "security_bits": security_bits,
-            "outputs": stacked,
+            "outputs": all_outputs,
             "max_abs_error": _max_abs_error(directory, samples, outputs),
             "device": device.value,
             "proofs": len(samples),
@@ -205,8 +205,8 @@ def load_samples(path: Path, wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
     return [{name: array[i] for name, array in samples.items()} for i in range(count)]
 
 
-def _stacked(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Outputs of several inferences, the inference in front."""
+def stacked(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Inputs or outputs of several inferences, the inference in front."""
     import numpy as np
 
     return {name: np.stack([one[name] for one in outputs]) for name in outputs[0]}

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +168,24 @@ def test_samples_that_do_not_fit(x: tuple[int, ...], y: tuple[int, ...], tmp_pat
     np.savez(tmp_path / "x.npz", x=np.zeros(x), y=np.zeros(y))
     with pytest.raises(ciro_zk.InputError, match=r"x\.npz"):
         load_samples(tmp_path / "x.npz", (Wanted("x", (1, 4)), Wanted("y", (1, 4))))
+
+
+def test_verify_false_batches(made: Made, tmp_path: Path) -> None:
+    """One inference's output changed, two inferences in another order, the count in the header changed."""
+    proof = ciro_zk.Proof.load(made.proof)
+    order = [1, 0, *range(2, COUNT)]
+    (output,), (given,) = proof.outputs, proof.inputs
+    changed = proof.outputs[output].copy()
+    changed[2, 0] -= 1
+    false = {
+        "lookup": (
+            replace(proof, outputs={output: changed}),
+            replace(proof, inputs={given: proof.inputs[given][order]}, outputs={output: proof.outputs[output][order]}),
+        ),
+        "statement": (replace(proof, batch=COUNT - 1),),
+    }
+    for stage, proofs in false.items():
+        for number, one in enumerate(proofs):
+            one.save(tmp_path / f"{number}.proof")
+            done = ciro("verify", made.folder / "vk.bin", tmp_path / f"{number}.proof")
+            assert (done.code, done.fields["verified"], done.fields["stage"]) == (10, False, stage)
