@@ -1,8 +1,8 @@
 """Fuzz one parser with atheris: `python fuzz/fuzz_parsers.py proof fuzz/corpus/proof -max_total_time=120`.
 
-A finding is written as `crash-...`; anything but ProofFormatError, ProofRejected and InputError is one, and so is a file that is accepted but
-written back otherwise. `--seed` writes the honest files to the corpus, `--minimise` keeps of a corpus what reaches code of its own (libFuzzer's
--merge, into the committed folder).
+A finding is written as `crash-...`; anything but ProofFormatError, ProofRejected and InputError is one, and so is a file that is
+accepted but written back otherwise. `--seed` writes the honest files to the corpus, `--minimise` keeps of a corpus what reaches
+code of its own (libFuzzer's -merge, into the committed folder).
 """
 
 from __future__ import annotations

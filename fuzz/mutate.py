@@ -25,19 +25,22 @@ ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 3, 4, 7, 63, 64, 65, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 40, -(1 << 40), 1 << 59, (1 << 63) - 1,
     1 << 63, -(1 << 63), (1 << 64) - 1, 1 << 64, 10**400, 0.5, -0.0, 1e300, "", "x", "y", "\ud800", "\x00", "0x1.0p+0",
     "0x1.0000000000000p+0", "0x1.0000000000000p+1023", "0x0.0000000000001p-1022", "inf", "nan", [], [0], [[0]], [1, 2], [1, 1], [[], []],
-    {}, {"kind": "range", "bits": 4}, {"kind": "range", "bits": 18}, {"kind": "clamp", "minimum": 0, "maximum": 1, "numerator": 1, "shift": 0},
+    {}, {"kind": "range", "bits": 4}, {"kind": "range", "bits": 18},
+    {"kind": "clamp", "minimum": 0, "maximum": 1, "numerator": 1, "shift": 0},
     "weight", "input", "reshape", "axis_map", "maximum", "range_check", "standard", "conservative", "00" * 32,
 )  # fmt: skip
 
 
 def mutate(data: bytes, max_size: int, seed: int, blind: Mutate) -> bytes:
-    """One mutation. `blind` is a mutator of plain bytes: libFuzzer's own, or `flip`."""
+    """One mutation of at most `max_size` bytes. `blind` is a mutator of plain bytes: libFuzzer's own, or `flip`."""
     rng = random.Random(seed)
     if data[: len(MAGIC) - 2] == MAGIC[:-2] and rng.random() < 0.9:
-        return container(data, max_size, rng, blind)
-    if data[:1] == b"{" and rng.random() < 0.8:
-        return json_text(data, max_size, rng, blind)
-    return blind(data, max_size)
+        out = container(data, max_size, rng, blind)
+    elif data[:1] == b"{" and rng.random() < 0.8:
+        out = json_text(data, max_size, rng, blind)
+    else:
+        out = blind(data, max_size)
+    return out if len(out) <= max_size else data[:max_size]
 
 
 def flip(data: bytes, max_size: int, rng: random.Random | None = None) -> bytes:

@@ -1,0 +1,120 @@
+"""Formats are frozen: what a version wrote is read, verified and written back alike; another version is refused and says what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+
+import pytest
+from vectors.golden import FOLDER, FORMATS, made, path_of
+
+from ciro_zk.circuit.manifest import canonical_json
+from ciro_zk.container import CHECKSUM_BYTES, outline
+from ciro_zk.errors import ProofFormatError
+from ciro_zk.program.keys import ProvingKey, VerifyingKey
+from ciro_zk.program.program import Program
+from ciro_zk.proof import Proof
+from ciro_zk.verifier import verify
+
+DIGESTS = {
+    "circuit-v1.bin": "66ddac1d8b84d1de1d8ed66076ba016355f1aa6d7a48ac2656fed744085291dc",
+    "manifest-v1.bin": "03a78f2820307c7808c366d9bec1ac7edd170a6ad7c2f793eabb20b3e8b7ab45",
+    "pkey-v1.bin": "4bcdcaab5c2352db5c23ac764b1210869a38250080c3d10995a690bb135adeff",
+    "proof-v1.bin": "cd7355c15695dace7a24fbc8fad5328289a0430a9eb379ae4507012e567ca450",
+    "vkey-v1.bin": "a634ab42484281fd9de668a94bb266859e9b896e212a2c93767b790dea79c2f7",
+}
+"""BLAKE2s-256 of every golden file. A line is added with a version, none is ever changed."""
+
+CONTAINERS = sorted(set(FORMATS) - {"manifest"})
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, bytes]:
+    return made()
+
+
+def test_golden_files_are_those_of_their_versions() -> None:
+    found = {path.name: hashlib.blake2s(path.read_bytes()).hexdigest() for path in sorted(FOLDER.iterdir())}
+    assert found == DIGESTS
+    assert {path_of(kind).name for kind in FORMATS} <= set(found), "a version was bumped: python tests/vectors/golden.py --write"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_golden_file_is_written_back_alike(kind: str) -> None:
+    data = path_of(kind).read_bytes()
+    assert FORMATS[kind].again(data) == data
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_writer_still_makes_the_golden_file(kind: str, written: dict[str, bytes]) -> None:
+    assert written[kind] == path_of(kind).read_bytes(), f"the {kind} format or the protocol changed: bump a version"
+
+
+def test_golden_proof_verifies() -> None:
+    vk, proof = VerifyingKey.load(path_of("vkey")), Proof.load(path_of("proof"))
+    assert verify(vk, proof, allow_testing=True).integer_outputs.keys() == {"sum", "top"}
+    assert bytes(ProvingKey.load(path_of("pkey")).vk) == bytes(vk)
+
+
+def with_version(data: bytes, version: int) -> bytes:
+    """A container of another version, its checksum right."""
+    body = data[:12] + struct.pack("<H", version) + data[14:-CHECKSUM_BYTES]
+    return body + hashlib.blake2s(body).digest()
+
+
+def refusal(parse: Callable[[bytes], object], data: bytes) -> ProofFormatError:
+    with pytest.raises(ProofFormatError) as error:
+        parse(data)
+    return error.value
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_newer_version_is_refused(kind: str) -> None:
+    data, version = path_of(kind).read_bytes(), FORMATS[kind].version
+    error = refusal(FORMATS[kind].again, with_version(data, version + 1))
+    assert error.field == "version"
+    assert f"format {version + 1}" in str(error) and "newer" in str(error) and "upgrade ciro_zk" in error.remedy
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_an_older_version_is_refused(kind: str) -> None:
+    data, version = path_of(kind).read_bytes(), FORMATS[kind].version
+    error = refusal(FORMATS[kind].again, with_version(data, version - 1))
+    assert error.field == "version"
+    assert f"format {version - 1}" in str(error) and "older" in str(error) and "make it again" in error.remedy
+
+
+def test_every_older_golden_file_is_refused() -> None:
+    current = {path_of(kind).name for kind in FORMATS}
+    for path in FOLDER.iterdir():
+        if path.name not in current:
+            error = refusal(FORMATS[path.name.split("-")[0]].again, path.read_bytes())
+            assert error.field in ("version", "format")
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_another_container_layout_is_refused(kind: str) -> None:
+    data = bytearray(path_of(kind).read_bytes())
+    data[7] += 1
+    error = refusal(FORMATS[kind].again, bytes(data))
+    assert error.field == "magic" and "newer" in str(error) and "upgrade ciro_zk" in error.remedy
+
+
+def test_the_version_of_a_key_inside_a_key_counts() -> None:
+    data = path_of("pkey").read_bytes()
+    (name, size), _ = outline(data).sections
+    start = 16 + 1 + len(name) + 8
+    inner = with_version(data[start : start + size], FORMATS["vkey"].version + 1)
+    body = data[:start] + inner + data[start + size : -CHECKSUM_BYTES]
+    error = refusal(ProvingKey.from_bytes, body + hashlib.blake2s(body).digest())
+    assert error.field == "version" and "verifying key" in str(error) and "newer" in str(error)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_another_manifest_version_is_refused(step: int) -> None:
+    value = json.loads(path_of("manifest").read_bytes())
+    value["format"] += step
+    error = refusal(Program.from_manifest, canonical_json(value))
+    assert error.field == "format" and f"version {value['format']}" in str(error)
