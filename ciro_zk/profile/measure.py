@@ -198,8 +198,10 @@ def profile_prove(
             calls[key].thread_seconds = min(calls[key].thread_seconds, call.thread_seconds)
     sizes = {(name, dims) for _, _, name, dims in calls if name != TRANSCRIPT}
     alone = {key: _best(kernels, *key) for key in sizes}
-    names = sorted({name for name, _ in sizes})
-    rates = {name: KERNELS[name].work(*KERNELS[name].bulk).units / _best(kernels, name, KERNELS[name].bulk) for name in names}
+    rates: dict[str, float] = {}
+    for name, dims in sizes | {(name, KERNELS[name].bulk) for name, _ in sizes}:
+        seconds = alone[name, dims] if (name, dims) in alone else _best(kernels, name, dims)
+        rates[name] = max(rates.get(name, 0.0), KERNELS[name].work(*dims).units / seconds)
     entries: dict[tuple[str, str, str], Entry] = {}
     for (phase, where, name, dims), call in calls.items():
         if name == TRANSCRIPT:
@@ -232,7 +234,7 @@ def profile_prove(
         phases=phases,
         entries=tuple(entries.values()),
         ops=op_shares(program, recorder.drawn, {phase.name: phase.seconds for phase in phases}),
-        rates=rates,
+        rates=dict(sorted(rates.items())),
     )
 
 
@@ -264,7 +266,7 @@ def _best(kernels: Kernels, name: str, dims: Dims) -> float:
     function = getattr(kernels, name)
     if name == "grind":  # the rate does not depend on the bits; this state's nonce is the work
         nonce = function(*arguments)
-        seconds = min(_seconds(lambda: function(*arguments)) for _ in range(3))
+        seconds = min(_seconds(lambda: function(*arguments)) for _ in range(5))
         return seconds * float(1 << dims[0]) / float(nonce + 1)
     end = time.perf_counter() + CALIBRATION_SECONDS
     best = min(_seconds(lambda: function(*arguments)) for _ in range(2))

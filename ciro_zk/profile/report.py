@@ -1,9 +1,9 @@
 """A profile as a table, as JSON and as a bar chart.
 
 Three clocks stand side by side. *measured*: the proof. *alone*: the same kernel calls on arguments of the same sizes, repeated and
-warm, the best of each. *bulk*: the same multiplications and bytes at the rate that the kernel reaches on large arrays; this is the
-counted cost, which small calls, thread hand-overs, copies and everything outside the kernels are measured against. The transcript, whose
-hashes are one after another by nature, counts as it is.
+warm, the best of each. *bulk*: the same multiplications and bytes at the best rate that the kernel reaches on any of these sizes or
+on a large array that stays in the cache; this is the counted cost, which small calls, thread hand-overs, copies, page faults and
+everything outside the kernels are measured against. The transcript, whose hashes are one after another by nature, counts as it is.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Profile:
     entries: tuple[Entry, ...]
     ops: tuple[Op, ...]
     rates: Mapping[str, float]
-    """Of each kernel on large arrays: bytes, else multiplications, else additions per second."""
+    """Of each kernel at its best: bytes, else multiplications, else additions per second."""
 
     @property
     def seconds(self) -> float:
