@@ -74,7 +74,7 @@ def graph_entry(graph: Graph) -> dict[str, Any]:
             continue
         while pending and (not pending[0].outputs or pending[0].outputs[0] == i):
             node = pending.pop(0)
-            name = graph.tensors[node.outputs[0]].name.split(".")[0] if node.outputs else ""
+            name = graph.tensors[node.outputs[0]].name.lstrip(".").split(".")[0][:MAX_NAME] if node.outputs else ""
             nodes.append(
                 {"kind": node.op.kind, "name": name, "inputs": list(node.op.inputs)}
                 | {k: _lists(v) for k, v in attributes(node.op).items()}
