@@ -38,14 +38,7 @@ def by_name(kind: str, ports: Sequence[Port], given: ArrayLike | Mapping[str, Ar
 def quantise(port: Port, tensor: Tensor, values: NDArray[np.float64]) -> Integers:
     """round(values / scale) of one input. Raises `InputError` for another shape, a value that is not finite or outside the declared
     range."""
-    if values.shape != tensor.shape:
-        if values.size != tensor.size or tuple(d for d in values.shape if d != 1) != tuple(d for d in tensor.shape if d != 1):
-            raise InputError(f"has shape {values.shape}, the model takes {tensor.shape}", field=port.name, remedy="reshape the input")
-        values = values.reshape(tensor.shape)
-    if not np.isfinite(values).all():
-        index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise InputError("is not finite", field=port.name, index=index, value=float(values[index]), remedy="remove NaN and infinities")
-    integers = np.floor(values / port.scale + 0.5)
+    integers = _rounded(port, tensor, values)
     outside = (integers < tensor.low) | (integers > tensor.high)
     if outside.any():
         index = tuple(int(i) for i in np.argwhere(outside)[0])
@@ -54,10 +47,22 @@ def quantise(port: Port, tensor: Tensor, values: NDArray[np.float64]) -> Integer
             f"is outside the declared range [{low:.6g}, {high:.6g}]",
             field=port.name,
             index=index,
-            value=float(values[index]),
+            value=float(values.reshape(tensor.shape)[index]),
             remedy="scale the input, or compile with an input_range or calibration that covers it",
         )
     return integers.astype(np.int64)
+
+
+def _rounded(port: Port, tensor: Tensor, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """round(values / scale) in the tensor's shape. Raises `InputError` for another shape or a value that is not finite."""
+    if values.shape != tensor.shape:
+        if values.size != tensor.size or tuple(d for d in values.shape if d != 1) != tuple(d for d in tensor.shape if d != 1):
+            raise InputError(f"has shape {values.shape}, the model takes {tensor.shape}", field=port.name, remedy="reshape the input")
+        values = values.reshape(tensor.shape)
+    if not np.isfinite(values).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise InputError("is not finite", field=port.name, index=index, value=float(values[index]), remedy="remove NaN and infinities")
+    return np.asarray(np.floor(values / port.scale + 0.5))
 
 
 def check_public(kind: str, ports: Sequence[Port], tensors: Sequence[Tensor], values: Mapping[str, Integers]) -> None:
@@ -88,12 +93,14 @@ def check_given(
     values = by_name(kind, ports, given)
     for port in ports:
         tensor = tensors[port.tensor]
-        integers = quantise(port, tensor, values[port.name])
-        if not np.array_equal(integers, proven[port.name]):
-            index = tuple(int(i) for i in np.argwhere(integers != proven[port.name])[0])
+        given_units = _rounded(port, tensor, values[port.name])
+        is_inside = (given_units >= tensor.low) & (given_units <= tensor.high)  # a value out of range is no proven one
+        is_proven = is_inside & (np.where(is_inside, given_units, 0).astype(np.int64) == proven[port.name])
+        if not is_proven.all():
+            index = tuple(int(i) for i in np.argwhere(~is_proven)[0])
             raise ProofRejected(
                 stage="statement",
                 reason=f"the proof is about another {kind}: {port.name!r} differs at index {index}",
-                expected=float(integers[index] * port.scale),
+                expected=float(given_units[index] * port.scale),
                 actual=float(proven[port.name][index] * port.scale),
             )
