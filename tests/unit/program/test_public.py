@@ -138,6 +138,15 @@ def test_given_values_are_those_of_the_statement() -> None:
     assert (caught.value.expected, caught.value.actual) == (2.5, 2.0)
 
 
+@pytest.mark.parametrize("value", [3.75, -1e30])
+def test_a_given_value_that_no_proof_could_be_about_is_rejected_like_any_other(value: float) -> None:
+    """Out of the declared range: a verdict on the proof, not an error of the caller's."""
+    with pytest.raises(ProofRejected, match=r"differs at index \(1, 2\)"):
+        check_given("output", (PORT,), (TENSOR,), {"x": np.zeros((2, 3), dtype=np.int64)}, with_value(value))
+    with pytest.raises(InputError, match="not finite"):
+        check_given("output", (PORT,), (TENSOR,), {"x": np.zeros((2, 3), dtype=np.int64)}, with_value(np.nan))
+
+
 # Inference and statement -----------------------------------------------------------------------------------------------------------------
 
 
