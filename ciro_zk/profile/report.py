@@ -101,6 +101,11 @@ class Profile:
         """The proof, not recorded, over the counted cost."""
         return self.plain_seconds / self.counted_seconds
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether the proof waited for a processor: a proving thread alone would use one all the time."""
+        return sum(phase.processor_seconds for phase in self.phases) < 0.9 * self.seconds
+
     def by_kernel(self, phase: str) -> list[Entry]:
         """A phase's kernels, the longest first."""
         found: dict[str, Entry] = {}
@@ -136,6 +141,7 @@ class Profile:
             "seconds": self.seconds,
             "counted_seconds": self.counted_seconds,
             "ratio": self.ratio,
+            "disturbed": self.disturbed,
             "proof_bytes": self.proof_bytes,
             "phases": [
                 {
@@ -170,6 +176,8 @@ class Profile:
             "",
             f"{'operators (shared out)':<30}{'':>7}{'ms':>10}{'leaves':>12}{'cells':>12}{'base mul':>20}{'ext mul':>14}{'hashed':>13}",
         ]
+        if self.disturbed:
+            lines.insert(1, "other programs had the processors at times: seconds are upper bounds, those outside kernels aside")
         for op in self.by_kind():
             lines.append(f"  {op.kind:<35}{_ms(op.seconds)}{op.leaves:>12,}{op.cells:>12,}{op.base:>14,}{op.ext:>14,}{op.hashed:>13,}")
         return "\n".join(lines)
