@@ -17,11 +17,13 @@ from ciro_zk.circuit.claims import (
     split_accumulators,
     tau_length,
 )
-from ciro_zk.circuit.graph import as_field
-from ciro_zk.circuit.plan import padded_vars, point_term
+from ciro_zk.circuit.graph import GraphBuilder, as_field
+from ciro_zk.circuit.plan import Plan, padded_vars, point_term
 from ciro_zk.errors import ProofRejected
 from ciro_zk.field.extension import ZERO, Ext, total
 from ciro_zk.kernels import plain_kernels
+from ciro_zk.lookup.tables import Range
+from ciro_zk.ops import Maximum
 from tests.unit.circuit.random_circuits import random_circuit, random_leaves
 from tests.unit.poly_forms.reference import SEEDS, from_table, mle, pair, random_ext, random_point, spelled, spelled_eq, value_of
 
@@ -82,6 +84,17 @@ def test_instances_sum_to_their_claims_and_reduce_to_forms(seed: int) -> None:
             tables.append(spelled_eq(instance.eq_point, 1 << instance.num_vars))
         expected = pair(spelled(claims[i].term), values[claims[i].tensor]) if i < len(claims) else ZERO
         assert total(reduce(mul, tables).tolist()) == expected
+
+
+def test_zero_checks_of_several_sizes_share_the_end_of_one_point() -> None:
+    b = GraphBuilder((Range(bits=5),))
+    for shape in ((3, 5), (2,), (1,)):
+        x, y = (b.input(f"{name}{shape}", shape, low=-8, high=7, scale=1.0) for name in "xy")
+        b.add(Maximum(inputs=(x, y), range_table=0))
+    plan = Plan(b.build())
+    tau = random_point(np.random.default_rng(0), tau_length(plan))
+    assert len(tau) == 5
+    assert [instance.eq_point for instance in product_instances(plan, (), tau)] == [tau, tau[4:], ()]
 
 
 @settings(max_examples=25)

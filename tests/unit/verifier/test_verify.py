@@ -67,7 +67,7 @@ def test_given_inputs_and_outputs_are_checked() -> None:
         verify(vk, proof, inputs={"z": x}, allow_testing=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(SEEDS, st.integers(1, 6))
 def test_random_circuits_prove_and_verify(seed: int, num_steps: int) -> None:
     """All operators in random order, on tensors of odd shapes, with keys and proof read back."""
