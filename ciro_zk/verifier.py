@@ -66,6 +66,7 @@ class Checking:
     def run(self) -> None:
         """All phases; returns if the proof holds."""
         self.statement.bind(self.transcript)
+        self.transcript.absorb("parameters", bytes(self.program.params))
         witness_root = self.transcript.receive_bytes("witness root", DIGEST_BYTES)
         claims, values = self.check_lookups()
         self.check_products(claims, values)
@@ -220,6 +221,8 @@ _REGISTERED: set[bytes] = set()
 def check_registration(vk: VerifyingKey) -> None:
     """Verify once per key and process that the committed weights lie in their ranges. Raises `ProofRejected` (stage "registration")."""
     registration = vk.program.registration
+    if registration is None and vk.registration:
+        raise ProofRejected(stage="registration", reason="the model has no weights, but the key has a registration")
     if registration is None or vk.digest in _REGISTERED:
         return
     statement = vk.registration_statement
@@ -267,7 +270,7 @@ def verify(
     program = vk.program
     if program.preset.name == "testing" and not allow_testing:
         raise ProofRejected(
-            stage="statement", reason="the key is of the testing preset, which has no security; set up with preset='standard'"
+            stage="statement", reason="the key is of the testing preset, which has no security; get a key that was set up for use"
         )
     if proof.program_digest != program.digest:
         raise ProofRejected(
