@@ -250,6 +250,14 @@ def weights_fractional() -> Attempt:
     return forged_weights(fraction(1, 2))
 
 
+@cache
+def registration_of_nothing() -> Attempt:
+    """A key of a model without weights that carries bytes nobody reads: a second key of the same model."""
+    x = np.arange(-3, 3).reshape(2, 3)
+    _, vk, proof = honest(two_ports(), x, x[::-1])
+    return Attempt(replace(vk, registration=b"anything"), proof)
+
+
 # Proof of work and zero denominators ---------------------------------------------------------------------------------------------
 
 

@@ -192,6 +192,14 @@ CHECKS = [
         Check(f"{V}.verify", "check_registration", attack, "registration", f"lookup: a layer's fractions {SUMS}", attacks.unregistered)
         for attack in (attacks.weights_too_large, attacks.weights_fractional)
     ),
+    Check(
+        f"{V}.check_registration",
+        "has no weights",
+        attacks.registration_of_nothing,
+        "registration",
+        "the model has no weights",
+        removed(verifier, "check_registration", "has no weights"),
+    ),
     # proof of work
     Check(
         f"{V}.Checking.check_lookups",
@@ -331,7 +339,7 @@ CHECKS = [
 OTHERWISE = {
     (f"{V}.verify", "is not possible"): "without it there is no program of that batch to check against",
     (f"{ONE}.check", "raise ProofRejected"): "passes verify_multi's refusal on",
-    (f"{V}.check_registration", "raise ProofRejected"): "passes the rejection of a registration on under its own name",
+    (f"{V}.check_registration", "{error.stage}"): "passes the rejection of a registration on under its own name",
     (f"{C}._folded_columns", "raise ProofRejected"): "passes verify_multi's refusal on with level and oracle",
     (f"{L}.round_claim", "challenge is zero"): "guards an inverse: without it a challenge of zero raises ZeroDivisionError; 2^-128",
     ("ciro_zk.field.extension.Ext.inverse", "no inverse"): "as above",
