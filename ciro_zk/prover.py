@@ -89,6 +89,7 @@ class Proving:
         """All phases; the proof's byte stream."""
         self.progress(Step("commit", 0, 4))
         self.statement.bind(self.transcript)
+        self.transcript.absorb("parameters", bytes(self.program.params))
         committed = self.commit_witness()
         self.progress(Step("lookups", 1, 4))
         forms, accumulators = self.prove_lookups()

@@ -16,6 +16,7 @@ from ciro_zk.field.extension import P
 from ciro_zk.params import Preset
 
 LOG_FIELD = 2 * log2(P)
+VERDICT_MARGIN = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple
     folds, batching = 0.0, float(shape.num_claims)
     for level in params.levels:
         for oracle in level:
-            folds += oracle.row_vars * (oracle.code.radius * (1 << oracle.code.log_length) + 1)
+            folds += oracle.row_vars * (1 << oracle.code.log_length)
             batching += oracle.code.num_queries
 
     def algebraic(name: str, numerator: float, grinding: int = 0) -> Term:
@@ -98,21 +99,28 @@ def _sum(bits: list[float]) -> float:
 
 
 def commitment_params(preset: Preset, shape: ProofShape, first: tuple[int, int] | None = None) -> CommitmentParams:
-    """The smallest opening whose terms sum to the preset's target; `first` fixes the weights' (log_columns, log_blowup).
+    """The smallest opening whose terms sum to the preset's target and a margin of one bit, so that a verdict, which relies on
+    an inference's proof and on the weights' registration, meets the target; `first` fixes the weights' (log_columns, log_blowup).
 
     `ValueError` where no number of queries reaches the target.
     """
+    target = preset.target_bits + VERDICT_MARGIN
     for step in range(65):
-        bits = preset.target_bits + step / 4
+        bits = target + step / 4
         params = choose_levels(shape.num_vars, preset.log_blowup, bits, preset.query_grinding_bits, first)
-        if _sum([t.bits + t.grinding_bits for t in _terms(preset, shape, params)]) >= preset.target_bits:
+        if _sum([t.bits + t.grinding_bits for t in _terms(preset, shape, params)]) >= target:
             return params
     raise ValueError(f"the circuit is too large for {preset.target_bits} bits under the preset {preset.name!r}; use a smaller model")
 
 
-def security_report(preset: Preset, shape: ProofShape, params: CommitmentParams) -> SecurityReport:
-    """Itemise what a proof with these parameters is worth."""
+def security_report(
+    preset: Preset, shape: ProofShape, params: CommitmentParams, registration: SecurityReport | None = None
+) -> SecurityReport:
+    """Itemise what a verdict with these parameters is worth; `registration` is the report of the weights' registration, if there is one."""
     terms = _terms(preset, shape, params)
+    if registration is not None:
+        ground_bits = preset.query_grinding_bits
+        terms += (Term(name="registration of the weights", bits=registration.summed_bits - ground_bits, grinding_bits=ground_bits),)
     ground = [t.bits + t.grinding_bits for t in terms]
     return SecurityReport(
         preset=preset.name,

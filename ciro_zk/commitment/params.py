@@ -63,6 +63,15 @@ class CommitmentParams:
     levels: tuple[tuple[Oracle, ...], ...]
     grinding_bits: int
 
+    def __bytes__(self) -> bytes:
+        """For the transcript: the grinding bits, then per level the number of oracles and each one's four sizes, u32 little-endian."""
+        numbers = [self.grinding_bits]
+        for level in self.levels:
+            numbers.append(len(level))
+            for oracle in level:
+                numbers += [oracle.num_vars, oracle.code.log_columns, oracle.code.log_blowup, oracle.code.num_queries]
+        return b"".join(number.to_bytes(4, "little") for number in numbers)
+
     @property
     def oracles(self) -> tuple[Oracle, ...]:
         """Level 0's oracles."""

@@ -17,7 +17,7 @@ Merkle leaf is a column. To open sum_i <w_i, f_i> = v (forms already batched by 
 Order at a level: new root (or clear message), proof of work, positions, columns, delta, rounds.
 
 Soundness, unique decoding, d = (1 - rho) / 2 at each level: queries (1 - d)^q; folding k rounds of words of length n:
-k (d n + 1) / |K| an oracle; batching q a level and #forms; rounds 2 / |K| each. The argument is in docs/protocol.md.
+k n / |K| an oracle; batching q a level and #forms; rounds 2 / |K| each. The argument is in docs/protocol.md.
 """
 
 from __future__ import annotations

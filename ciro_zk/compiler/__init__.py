@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["compile", "supported_operators"]
 
 MIN_BITS, MAX_BITS = 6, 16
+OUTPUT_HEADROOM = 1.5
 MIN_COMPARED, MAX_COMPARED = 4, 64
 COMPARED_PRODUCTS = 2 << 30
 """Multiplications that the comparison with the float model may take."""
@@ -92,7 +93,7 @@ def compile(
     report(Step("read the model"))
     loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
     report(Step("quantise"))
-    context = Context(bits, result.max_abs, _curve_ranges(program, result))
+    context = Context(bits, _ranges(program, result), _curve_ranges(program, result))
     _inputs(context, static, result)
     emit(context, program.steps)
     assembled = assemble(context.draft, _outputs(context, program))
@@ -208,6 +209,22 @@ def _inputs(context: Context, static: Static, result: Calibration) -> None:
             high = max(high, low + 1)
         tensor = context.draft.input(name, cells(shape), low, high, scale)
         context.values[name] = Value(tensor, shape, scale)
+
+
+def _ranges(program: Program, result: Calibration) -> dict[str, float]:
+    """The calibrated range of every tensor, the outputs' wider: an input that calibration has not seen may well have a greater output,
+    and an output that saturates is a wrong result, where a saturated inner value hardly shows."""
+    from ciro_zk.compiler.steps import Requantised
+
+    ranges = dict(result.max_abs)
+    pending = {tensor for _, tensor in program.outputs}
+    for step in reversed(program.steps):
+        if step.output in pending:
+            if isinstance(step, Requantised):
+                ranges[step.statistic] = result.max_abs[step.statistic] * OUTPUT_HEADROOM
+            else:
+                pending.update(step.inputs)
+    return ranges
 
 
 def _outputs(context: Context, program: Program) -> list[tuple[str, int, float]]:

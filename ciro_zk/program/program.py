@@ -68,6 +68,8 @@ class Program:
         if type(value["bits"]) is not int or not 2 <= value["bits"] <= 16 or not is_text(value["name"], 256):
             raise fail("bits", "or name is out of bounds")
         program = Program(read_graph(value["graph"], source), value["name"], value["bits"], PRESETS[preset])
+        if not program.graph.outputs:
+            raise fail("outputs", "a program has at least one output")
         try:
             program.validate()
             if program.registration is not None:
@@ -97,7 +99,8 @@ class Program:
 
     @cached_property
     def security(self) -> SecurityReport:
-        return security_report(self.preset, self.shape, self.params)
+        registration = self.registration
+        return security_report(self.preset, self.shape, self.params, registration.security if registration is not None else None)
 
     def batched(self, size: int) -> Program:
         """The program of `size` inferences in one proof, on the same committed weights; itself for one.
@@ -118,8 +121,9 @@ class Program:
 
     @cached_property
     def registration(self) -> Program | None:
-        """The program whose proof shows that every weight lies in its range; None for a model without weights."""
-        if not self.graph.weights:
+        """The program whose proof shows that every weight lies in its range; None for a model without weights, and for a registration,
+        which has no outputs."""
+        if not self.graph.weights or not self.graph.outputs:
             return None
         code = self.params.oracles[0].code
         builder = GraphBuilder()
