@@ -7,6 +7,7 @@ code of its own (libFuzzer's -merge, into the committed folder).
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from fuzz import mutate
 
 MAX_BYTES = 1 << 14
 MAX_CORPUS_FILES = 150
+TARGET = "CIRO_FUZZ_TARGET"
 
 
 def write_seeds() -> None:
@@ -74,7 +76,10 @@ def main() -> None:
             write_seeds()
         case ["--minimise", target, found] if target in TARGETS:
             minimise(target, Path(found))
+        case [first, *_] as arguments if first[0] in "-/" and TARGET in os.environ:  # libFuzzer's -merge starts this script again
+            fuzz(os.environ[TARGET], arguments)
         case [target, *arguments] if target in TARGETS:
+            os.environ[TARGET] = target
             fuzz(target, [f"-max_len={MAX_BYTES}", "-timeout=20", "-rss_limit_mb=4096", *arguments])
         case _:
             sys.exit(
