@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fuzz one parser with atheris: `python fuzz/fuzz_parsers.py proof fuzz/corpus/proof -max_total_time=120`.
 
 A finding is written as `crash-...`; anything but ProofFormatError, ProofRejected and InputError is one, and so is a file that is
@@ -43,8 +44,18 @@ def minimise(target: str, found: Path) -> None:
     folder = CORPUS / target
     with tempfile.TemporaryDirectory() as scratch:
         kept = Path(scratch)
-        arguments = [sys.executable, __file__, target, "-merge=1", f"-max_len={MAX_BYTES}", str(kept), str(folder), str(found)]
-        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        arguments = [
+            sys.executable,
+            str(Path(__file__).resolve()),
+            target,
+            "-merge=1",
+            f"-max_len={MAX_BYTES}",
+            str(kept),
+            str(folder),
+            str(found),
+        ]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # libFuzzer starts this file again, by its first line
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PATH": path})
         files = sorted(kept.iterdir(), key=lambda path: (path.stat().st_size, path.name))[:MAX_CORPUS_FILES]
         for path in folder.iterdir():
             if not path.name.startswith("seed-"):

@@ -5,6 +5,7 @@ A target takes the bytes of a file; `check` runs one. Nothing here needs atheris
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import tempfile
@@ -123,6 +124,7 @@ def _scratch() -> Path:
     folder = "/dev/shm" if os.path.isdir("/dev/shm") else None
     handle, name = tempfile.mkstemp(prefix="ciro-fuzz-", dir=folder)
     os.close(handle)
+    atexit.register(os.unlink, name)
     return Path(name)
 
 
