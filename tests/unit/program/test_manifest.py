@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import tiny, toy
 
 from ciro_zk.circuit.graph import Graph, GraphBuilder
-from ciro_zk.circuit.manifest import canonical_json
+from ciro_zk.circuit.manifest import canonical_json, graph_entry, read_graph
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.lookup.tables import Clamp, Range
 from ciro_zk.lookup.tables import Graph as GraphTable
@@ -114,8 +114,9 @@ def test_an_operator_without_outputs_keeps_its_place() -> None:
     v = b.weight("v", (2,), low=-128, high=127)
     b.add(RangeCheck(inputs=(v,), range_table=0, low=-128, num_limbs=2), "v")
     b.add(RangeCheck(inputs=(w,), range_table=0, low=-8, num_limbs=1))
-    program = Program(b.build(), "checks", 4, TESTING)
-    assert Program.from_manifest(program.manifest).graph.nodes == program.graph.nodes
+    graph = b.build()
+    read = read_graph(json.loads(canonical_json(graph_entry(graph))), "manifest")
+    assert (read.nodes, graph_entry(read)) == (graph.nodes, graph_entry(graph))
 
 
 # Whatever is wrong is named ------------------------------------------------------------------------------------------------------------
@@ -218,6 +219,12 @@ def test_a_weight_range_that_the_registration_cannot_prove_is_refused() -> None:
     path = next(p for p in PLACES if p[-1] == "high" and at(p[:-1]).get("kind") == "weight")
     error = refused(changed(path, 126))
     assert error.field == "graph" and "do not make the range" in error.reason
+
+
+def test_a_program_without_outputs_is_refused() -> None:
+    value = deepcopy(VALUE)
+    value["graph"]["outputs"] = []
+    assert refused(value).field == "outputs"
 
 
 def test_a_table_listed_twice_is_refused() -> None:
