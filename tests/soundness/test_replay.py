@@ -13,6 +13,7 @@ from soundness.malicious import (
     Lie,
     MaliciousTranscript,
     accepted,
+    forge,
     forgotten_registrations,
     honest,
     keys,
@@ -24,6 +25,7 @@ from soundness.malicious import (
 )
 from strategies import tiny, tiny_input, toy, toy_input
 
+from ciro_zk.commitment.params import Oracle
 from ciro_zk.errors import ProofFormatError, ProofRejected
 from ciro_zk.hash.transcript import Transcript
 from ciro_zk.lookup.tables import Clamp, Graph
@@ -205,3 +207,24 @@ def test_a_proof_for_one_model_is_none_for_a_smaller_one() -> None:
     assert rejection(vk, proof) == ("statement", "the proof is for another program")
     with pytest.raises((ProofRejected, ProofFormatError)):
         accepted(vk, replace(standard()[1], body=proof.body))
+
+
+def test_other_parameters() -> None:
+    """A prover that answers fewer queries, or works less, for the same program: the parameters are in the hash from the start."""
+    circuit = toy(STANDARD)
+    pk, vk = keys(circuit)
+    values = run_graph(circuit.graph, leaves_of(pk, toy_input()))
+    params = circuit.program.params
+
+    def fewer(oracle: Oracle) -> Oracle:
+        return replace(oracle, code=replace(oracle.code, num_queries=oracle.code.num_queries - 1))
+
+    weaker = (
+        replace(params, levels=tuple(tuple(fewer(oracle) for oracle in level) for level in params.levels)),
+        replace(params, grinding_bits=params.grinding_bits - 1),
+    )
+    for other in weaker:
+        program = replace(circuit.program)
+        program.__dict__["params"] = other
+        assert program.digest == circuit.program.digest
+        assert rejection(vk, forge(pk, Claimed(values=values, program=program))) == FRACTIONS

@@ -57,7 +57,7 @@ def draws_after(log: list[Event], index: int) -> Event | None:
     return next((event for event in log[index + 1 :] if event[0] == "draw"), None)
 
 
-STATEMENT = ["domain", "program digest", "model commitment", "preset", "batch", "input digest", "output digest"]
+STATEMENT = ["domain", "program digest", "model commitment", "preset", "batch", "input digest", "output digest", "parameters"]
 MESSAGES = {
     "witness root", "lookup grinding", "root denominator", "layer round", "layer values", "accumulator values", "product round",
     "factor values", "opening round", "folded root", "clear message", "query grinding", "columns", "siblings",
