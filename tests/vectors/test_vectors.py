@@ -16,6 +16,7 @@ import pytest
 from ciro_zk.program.statement import PROTOCOL
 from verifier.spec import make_vectors as vectors
 from verifier.spec.record import check
+from verifier.spec.reference import parameters
 
 FOLDER = vectors.FOLDER
 HONEST = ("varied", "blocks", "batch", "standard")
@@ -99,7 +100,7 @@ def test_steps_are_a_chain(name: str) -> None:
     public = [
         b"ciro_zk native 1", bytes.fromhex(statement["program digest"]), bytes.fromhex(statement["model commitment"]),
         statement["preset"].encode(), statement["batch"].to_bytes(8, "little"), bytes.fromhex(statement["input digest"]),
-        bytes.fromhex(statement["output digest"]),
+        bytes.fromhex(statement["output digest"]), parameters(entry["plan"]["opening"]),
     ]  # fmt: skip
     state, at = bytes(32), 0
     for number, (kind, label, detail, recorded) in enumerate(entry["run"]["steps"]):

@@ -576,6 +576,16 @@ def table_columns(table: Json) -> list[list[int]]:
     return [[c for c, _, _ in at], [o for _, o, _ in at], [function(table["function"], q) for _, _, q in at]]
 
 
+def parameters(opening: Json) -> bytes:
+    """Section 4: what the statement absorbs of the opening."""
+    numbers = [opening["grinding_bits"]]
+    for level in opening["levels"]:
+        numbers.append(len(level))
+        for oracle in level:
+            numbers += [oracle["num_vars"], oracle["log_columns"], oracle["log_blowup"], oracle["num_queries"]]
+    return b"".join(number.to_bytes(4, "little") for number in numbers)
+
+
 def sections(data: bytes) -> list[bytes]:
     """The payloads of a container that is whole."""
     at, found = 16, []
@@ -626,6 +636,7 @@ def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Js
         labels = ("program digest", "model commitment", "preset", "batch", "input digest", "output digest")
         for label, data in zip(labels, statement, strict=True):
             t.absorb(label, data)
+        t.absorb("parameters", parameters(named["opening"]))
         Checking(checked, named, tensors, table_columns).run(t, model, bits)
         states.append(t.states)
     return states[0], states[1]
