@@ -7,6 +7,7 @@
 #   make notebooks   executes the notebooks
 #   make models      the tests on third-party models (fetches them, pinned by version and sha256)
 #   make bench       kernels and whole proofs, beside the peers that are installed
+#   make fuzz        fuzzes the parsers of untrusted files, FUZZ_SECONDS each (60)
 #   make peers       environments of the peers for `make bench` (opt-in)
 #   make format      ruff's formatter and its safe fixes
 #   make clean       removes what the targets above made
@@ -14,7 +15,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-long notebooks models bench peers format clean
+.PHONY: help setup demo lint test test-long notebooks models bench fuzz peers format clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -61,6 +62,13 @@ models: setup
 
 bench: setup
 	$(BIN)/python benches/compare.py --json benches/results.json
+
+FUZZ_SECONDS ?= 60
+
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint ci/constraints.txt --group fuzz
+	for t in proof vkey pkey circuit manifest inputs; do mkdir -p build/fuzz/$$t; \
+		$(BIN)/python fuzz/fuzz_parsers.py $$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t fuzz/corpus/$$t; done
 
 # ezkl 23 and jstprove 2 want conflicting versions of onnx and numpy, hence one environment each.
 peers: .venv-ezkl/.setup-done .venv-jstprove/.setup-done

@@ -105,12 +105,18 @@ def commitment_params(preset: Preset, shape: ProofShape, first: tuple[int, int] 
     `ValueError` where no number of queries reaches the target.
     """
     target = preset.target_bits + VERDICT_MARGIN
+    if LOG_FIELD - log2((shape.max_columns + 1) * 2.0**shape.log_leaves) + preset.lookup_grinding_bits < target:
+        raise ValueError(_too_large(preset))  # whatever the queries
     for step in range(65):
         bits = target + step / 4
         params = choose_levels(shape.num_vars, preset.log_blowup, bits, preset.query_grinding_bits, first)
         if _sum([t.bits + t.grinding_bits for t in _terms(preset, shape, params)]) >= target:
             return params
-    raise ValueError(f"the circuit is too large for {preset.target_bits} bits under the preset {preset.name!r}; use a smaller model")
+    raise ValueError(_too_large(preset))
+
+
+def _too_large(preset: Preset) -> str:
+    return f"the circuit is too large for {preset.target_bits} bits under the preset {preset.name!r}; use a smaller model"
 
 
 def security_report(

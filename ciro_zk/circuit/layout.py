@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -56,7 +57,7 @@ def _axis_chunks(shape: tuple[int, ...]) -> list[list[tuple[int, int]]]:
     chunks = [_chunks(d) for d in shape]
     padded = [[(0, num_vars(d))] for d in shape]
     while prod(len(c) for c in chunks) > 1:
-        waste = {a: (1 << num_vars(shape[a])) / shape[a] for a in range(len(shape)) if len(chunks[a]) > 1}
+        waste = {a: Fraction(1 << num_vars(shape[a]), shape[a]) for a in range(len(shape)) if len(chunks[a]) > 1}
         axis = min(waste, key=lambda a: (waste[a], a))
         cells = prod(sum(1 << log for _, log in c) for c in chunks)
         extra = int(cells * (waste[axis] - 1))

@@ -189,3 +189,32 @@ def test_verify_false_batches(made: Made, tmp_path: Path) -> None:
             one.save(tmp_path / f"{number}.proof")
             done = ciro("verify", made.folder / "vk.bin", tmp_path / f"{number}.proof")
             assert (done.code, done.fields["verified"], done.fields["stage"]) == (10, False, stage)
+
+
+def test_verify_against_all_samples(made: Made, tmp_path: Path) -> None:
+    done = ciro("verify", made.folder / "vk.bin", made.proof, "--input", made.samples)
+    assert done.code == 0, done.err
+    assert done.fields["batch"] == COUNT
+    assert done.fields["outputs"] == made.proven.fields["outputs"]
+    text = subprocess.run(
+        [sys.executable, "-m", "ciro_zk", "verify", str(made.folder / "vk.bin"), str(made.proof)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert f"VERIFIED {COUNT} inferences" in text.stdout
+    samples = np.load(made.samples)["input"]
+    np.savez(tmp_path / "swapped.npz", input=samples[[1, 0, *range(2, COUNT)]])
+    done = ciro("verify", made.folder / "vk.bin", made.proof, "--input", tmp_path / "swapped.npz")
+    assert (done.code, done.fields["stage"]) == (10, "statement")
+    np.savez(tmp_path / "fewer.npz", input=samples[:-1])
+    assert ciro("verify", made.folder / "vk.bin", made.proof, "--input", tmp_path / "fewer.npz").code == 2
+
+
+def test_verify_shows_one_inference(made: Made) -> None:
+    vk = made.folder / "vk.bin"
+    done = ciro("verify", vk, made.proof, "--inference", "3")
+    assert done.code == 0, done.err
+    assert (done.fields["batch"], done.fields["inference"]) == (COUNT, 3)
+    assert done.fields["outputs"] == {name: value[3] for name, value in made.proven.fields["outputs"].items()}
+    assert ciro("verify", vk, made.proof, "--inference", "3", "--input", made.samples, "--index", "3").code == 0
+    other = ciro("verify", vk, made.proof, "--inference", "3", "--input", made.samples, "--index", "2")
+    assert (other.code, other.fields["stage"]) == (10, "statement")
+    assert ciro("verify", vk, made.proof, "--inference", str(COUNT)).fields["field"] == "--inference"
