@@ -21,6 +21,8 @@ from ciro_zk.ops.batch import batch_graph
 from ciro_zk.params import PRESETS, Preset
 from ciro_zk.security import ProofShape, SecurityReport, commitment_params, security_report
 
+MAX_KEPT_BATCHES = 8
+
 
 @dataclass(frozen=True)
 class Program:
@@ -110,6 +112,8 @@ class Program:
         if size == 1:
             return self
         if size not in self._batches:
+            if len(self._batches) >= MAX_KEPT_BATCHES:
+                self._batches.clear()  # sizes come from proofs, which anybody may send
             code = self.params.oracles[0].code
             graph = batch_graph(self.graph, size)
             self._batches[size] = Program(graph, self.name, self.bits, self.preset, (code.log_columns, code.log_blowup))
