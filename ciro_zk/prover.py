@@ -1,4 +1,4 @@
-"""One proof, phase by phase, the prover's half; `ciro_zk.checking` is its mirror. Source: protocol.md, section 5.
+"""One proof, phase by phase, the prover's half; `ciro_zk.verifier` is its mirror. Source: protocol.md, section 5.
 
 1  bind the statement          2  commit the witness oracle          3  lookups: LogUp-GKR, then the accumulators' values
 4  products: one batched sumcheck          5  one opening of every linear form on (weights, witness)
