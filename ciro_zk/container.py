@@ -55,6 +55,12 @@ KINDS: Mapping[bytes, str] = {
     b"PROF": "proof",
 }
 """Known kinds and their names in messages."""
+_MAKE: Mapping[bytes, str] = {
+    b"CIRC": "compile the model again",
+    b"PKEY": "set up the circuit again",
+    b"VKEY": "set up the circuit again",
+    b"PROF": "prove again",
+}
 
 CHECKSUM_BYTES = 32
 MAX_NAME_BYTES = 32
@@ -166,7 +172,7 @@ def _check_header(view: memoryview, kind: bytes, version: int, source: str) -> N
         raise ProofFormatError(reason, file=source, field="version", remedy="upgrade ciro_zk")
     if found < version:
         reason = f"{wanted} format {found} was made by an older ciro_zk; this one reads format {version}"
-        raise ProofFormatError(reason, file=source, field="version", remedy="make it again with this version")
+        raise ProofFormatError(reason, file=source, field="version", remedy=_MAKE.get(kind, "make it again") + " with this version")
 
 
 def _next_section(view: memoryview, at: int, end: int, wanted: str, limits: Mapping[str, int], source: str) -> tuple[int, int]:

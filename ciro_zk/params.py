@@ -18,7 +18,7 @@ class Preset:
     query_grinding_bits: int
     """Proof-of-work bits before each level's query positions are drawn."""
     lookup_grinding_bits: int
-    """Proof-of-work bits before the lookup challenges are drawn."""
+    """Proof-of-work bits before the lookup challenges are drawn, at least; a large circuit has more (`lookup_grinding`)."""
 
 
 TESTING = Preset(name="testing", target_bits=20, log_blowup=2, query_grinding_bits=4, lookup_grinding_bits=2)

@@ -19,7 +19,7 @@ from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.ops.batch import MAX_BATCH
 
 KIND = b"PROF"
-VERSION = 1
+VERSION = 2
 MAX_HEADER = 1 << 20
 MAX_CELLS = 1 << 26
 MAX_BODY = 1 << 28

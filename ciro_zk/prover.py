@@ -89,7 +89,7 @@ class Proving:
         """All phases; the proof's byte stream."""
         self.progress(Step("commit", 0, 4))
         self.statement.bind(self.transcript)
-        self.transcript.absorb("parameters", bytes(self.program.params))
+        self.transcript.absorb("parameters", self.program.parameters)
         committed = self.commit_witness()
         self.progress(Step("lookups", 1, 4))
         forms, accumulators = self.prove_lookups()
@@ -107,7 +107,7 @@ class Proving:
         return committed
 
     def prove_lookups(self) -> tuple[list[Form], list[AccumulatorClaim]]:
-        transcript, plan, bits = self.transcript, self.plan, self.program.preset.lookup_grinding_bits
+        transcript, plan, bits = self.transcript, self.plan, self.program.lookup_grinding_bits
         transcript.send_work("lookup grinding", self.kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
         alpha, beta = transcript.challenges("lookup challenges", 2)
         claim = prove_fractions(transcript, self.kernels, *self.leaves(alpha, beta))

@@ -8,7 +8,7 @@ conjecture). Conjectured: BLAKE2s collision resistance (128 bits) and Fiat-Shami
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import log2
+from math import ceil, log2
 from typing import Any
 
 from ciro_zk.commitment.params import CommitmentParams, choose_levels
@@ -17,6 +17,8 @@ from ciro_zk.params import Preset
 
 LOG_FIELD = 2 * log2(P)
 VERDICT_MARGIN = 1
+LOOKUP_MARGIN = 4
+MAX_LOOKUP_GRINDING = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,21 @@ class SecurityReport:
         return "\n".join(lines)
 
 
+def lookup_bits(shape: ProofShape) -> float:
+    """The lookup identity's bits without proof of work: (columns + 1) 2^L of |K| challenges are bad."""
+    return LOG_FIELD - log2(shape.max_columns + 1) - shape.log_leaves
+
+
+def lookup_grinding(preset: Preset, shape: ProofShape) -> int:
+    """Proof-of-work bits before the lookup challenges: the least that leave the lookup identity `LOOKUP_MARGIN` bits above the target, or
+    the preset's if they are more. `ValueError` beyond 24."""
+    missing = preset.target_bits + VERDICT_MARGIN + LOOKUP_MARGIN - lookup_bits(shape)
+    bits = max(preset.lookup_grinding_bits, ceil(missing))
+    if bits > MAX_LOOKUP_GRINDING:
+        raise ValueError(_too_large(preset))
+    return bits
+
+
 def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple[Term, ...]:
     layer_errors = sum(3 * k + 2 for k in range(shape.log_leaves))
     folds, batching = 0.0, float(shape.num_claims)
@@ -76,11 +93,11 @@ def _terms(preset: Preset, shape: ProofShape, params: CommitmentParams) -> tuple
             folds += oracle.row_vars * (1 << oracle.code.log_length)
             batching += oracle.code.num_queries
 
-    def algebraic(name: str, numerator: float, grinding: int = 0) -> Term:
-        return Term(name=name, bits=LOG_FIELD - log2(max(numerator, 1)), grinding_bits=grinding)
+    def algebraic(name: str, numerator: float) -> Term:
+        return Term(name=name, bits=LOG_FIELD - log2(max(numerator, 1)), grinding_bits=0)
 
     return (
-        algebraic("lookup identity", (shape.max_columns + 1) * 2.0**shape.log_leaves, preset.lookup_grinding_bits),
+        Term(name="lookup identity", bits=lookup_bits(shape), grinding_bits=lookup_grinding(preset, shape)),
         algebraic("fraction layers", layer_errors),
         algebraic("zero checks and outputs", 64 * (shape.num_zero_checks + 1)),
         algebraic("product sumcheck", shape.product_rounds * shape.product_degree + shape.num_products + shape.num_zero_checks),
@@ -105,8 +122,6 @@ def commitment_params(preset: Preset, shape: ProofShape, first: tuple[int, int] 
     `ValueError` where no number of queries reaches the target.
     """
     target = preset.target_bits + VERDICT_MARGIN
-    if LOG_FIELD - log2((shape.max_columns + 1) * 2.0**shape.log_leaves) + preset.lookup_grinding_bits < target:
-        raise ValueError(_too_large(preset))  # whatever the queries
     for step in range(65):
         bits = target + step / 4
         params = choose_levels(shape.num_vars, preset.log_blowup, bits, preset.query_grinding_bits, first)

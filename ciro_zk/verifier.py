@@ -66,7 +66,7 @@ class Checking:
     def run(self) -> None:
         """All phases; returns if the proof holds."""
         self.statement.bind(self.transcript)
-        self.transcript.absorb("parameters", bytes(self.program.params))
+        self.transcript.absorb("parameters", self.program.parameters)
         witness_root = self.transcript.receive_bytes("witness root", DIGEST_BYTES)
         claims, values = self.check_lookups()
         self.check_products(claims, values)
@@ -76,7 +76,7 @@ class Checking:
 
     def check_lookups(self) -> tuple[tuple[AccumulatorClaim, ...], list[Ext]]:
         """The lookup argument down to forms on cells; returns the accumulators' claims and their values."""
-        self.transcript.receive_work("lookup grinding", self.program.preset.lookup_grinding_bits)
+        self.transcript.receive_work("lookup grinding", self.program.lookup_grinding_bits)
         alpha, beta = self.transcript.challenges("lookup challenges", 2)
         claim = verify_fractions(self.transcript, self.plan.log_leaves)
         forms = self.plan.leaf_forms(claim.point, beta)

@@ -23,7 +23,7 @@ from ciro_zk.lookup.tables import Graph as GraphTable
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 64 << 20
 MAX_NAME = 512
 

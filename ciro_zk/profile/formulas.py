@@ -49,7 +49,7 @@ class Drawn:
     @staticmethod
     def expected(program: Program) -> Drawn:
         """All positions distinct, 2^bits nonces."""
-        bits = [program.preset.lookup_grinding_bits] + [program.params.grinding_bits] * len(program.params.levels)
+        bits = [program.lookup_grinding_bits] + [program.params.grinding_bits] * len(program.params.levels)
         positions = tuple(oracle.code.num_queries for level in program.params.levels for oracle in level)
         return Drawn(positions=positions, attempts=tuple(1 << b for b in bits if b))
 
@@ -81,7 +81,7 @@ def counts(program: Program, drawn: Drawn | None = None) -> Counts:
     _commit(tally, 1 << oracle.row_vars, oracle.code)
     tally.phase = LOOKUPS
     attempts = iter(drawn.attempts)
-    if program.preset.lookup_grinding_bits:
+    if program.lookup_grinding_bits:
         tally.add_work("grind", grind_work(next(attempts)))
     _lookups(tally, program.plan)
     for tensor, term in structure.accumulators:

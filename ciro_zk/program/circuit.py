@@ -23,7 +23,7 @@ from ciro_zk.program.report import CircuitReport, cost_report
 Integers = NDArray[np.int64]
 
 KIND = b"CIRC"
-VERSION = 1
+VERSION = 2
 LIMITS = {"manifest": MAX_BYTES, "weights": 16 + 8 * MAX_WEIGHTS, "notes": MAX_BYTES}
 
 

@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 
 VK_KIND = b"VKEY"
 PK_KIND = b"PKEY"
-VERSION = 1
+VERSION = 2
 MAX_REGISTRATION = 1 << 28
 MAX_WEIGHTS = 1 << 28
 VK_LIMITS = {"manifest": MAX_BYTES, "model": DIGEST_BYTES, "registration": MAX_REGISTRATION}

@@ -19,7 +19,7 @@ from ciro_zk.lookup.tables import Range
 from ciro_zk.ops import RangeCheck
 from ciro_zk.ops.batch import batch_graph
 from ciro_zk.params import PRESETS, Preset
-from ciro_zk.security import ProofShape, SecurityReport, commitment_params, security_report
+from ciro_zk.security import ProofShape, SecurityReport, commitment_params, lookup_grinding, security_report
 
 MAX_KEPT_BATCHES = 8
 
@@ -60,10 +60,16 @@ class Program:
             value: Any = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise fail("manifest", "is not JSON") from error
+        found = value.get("format") if isinstance(value, dict) else None
+        if type(found) is int and found > FORMAT:
+            reason = f"is version {found}, made by a newer ciro_zk; this one reads version {FORMAT}"
+            raise ProofFormatError(reason, file=source, field="format", remedy="upgrade ciro_zk")
+        if type(found) is int and found < FORMAT:
+            raise fail("format", f"is version {found}, made by an older ciro_zk; this one reads version {FORMAT}")
         if not isinstance(value, dict) or set(value) != {"format", "name", "bits", "preset", "graph"}:
             raise fail("manifest", "must be an object with format, name, bits, preset and graph")
-        if value["format"] != FORMAT:
-            raise fail("format", f"is version {value['format']!r}, this library reads version {FORMAT}")
+        if found != FORMAT:
+            raise fail("format", f"must be the integer {FORMAT}")
         preset = value["preset"]
         if not isinstance(preset, str) or preset not in PRESETS:
             raise fail("preset", "is unknown")
@@ -98,6 +104,16 @@ class Program:
     @cached_property
     def params(self) -> CommitmentParams:
         return commitment_params(self.preset, self.shape, self.weight_code)
+
+    @property
+    def lookup_grinding_bits(self) -> int:
+        """Proof-of-work bits before the lookup challenges."""
+        return lookup_grinding(self.preset, self.shape)
+
+    @property
+    def parameters(self) -> bytes:
+        """What the transcript absorbs of the parameters: the lookup grinding bits, u32 little-endian, then the commitment's."""
+        return self.lookup_grinding_bits.to_bytes(4, "little") + bytes(self.params)
 
     @cached_property
     def security(self) -> SecurityReport:

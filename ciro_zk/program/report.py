@@ -46,10 +46,10 @@ class CostReport:
 
 def proof_bytes(program: Program) -> int:
     """The length of a proof's body, exact but for the number of Merkle siblings."""
-    shape, params, preset = program.shape, program.params, program.preset
+    shape, params = program.shape, program.params
     elements = 1 + sum(2 * k + 4 for k in range(shape.log_leaves)) + shape.num_products
     elements += shape.product_rounds * shape.product_degree + (shape.num_claims - 2 - len(program.graph.outputs))
-    nonce = 8 * (preset.lookup_grinding_bits > 0)
+    nonce = 8 * (program.lookup_grinding_bits > 0)
     return 32 + 16 * elements + nonce + int(opening_bytes(params))
 
 

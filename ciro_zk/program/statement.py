@@ -20,7 +20,7 @@ from ciro_zk.program.program import Program
 
 Integers = NDArray[np.int64]
 
-PROTOCOL = "ciro_zk native 1"
+PROTOCOL = "ciro_zk native 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

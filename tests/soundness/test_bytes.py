@@ -384,7 +384,7 @@ def test_sections_swapped_dropped_and_doubled(kind: str) -> None:
     for variant in variants:
         with pytest.raises(ProofFormatError):
             parse(repack(data, variant))
-    for kind_bytes, version in ((b"PROF", 0), (b"PROF", 2), (b"VKEY", 9), (b"CIRC", 7), (b"XXXX", 1)):
+    for kind_bytes, version in ((b"PROF", 0), (b"PROF", 1), (b"PROF", 3), (b"VKEY", 9), (b"CIRC", 7), (b"XXXX", 1)):
         with pytest.raises(ProofFormatError):
             parse(pack(kind_bytes, version, parts))
     with pytest.raises(ProofFormatError):

@@ -44,7 +44,7 @@ def compare(path: str, found: Any, wanted: Any) -> None:
 
 
 def test_protocol_version() -> None:
-    assert PROTOCOL == "ciro_zk native 1", "another protocol: make its vectors (python verifier/spec/make_vectors.py --write)"
+    assert PROTOCOL == "ciro_zk native 2", "another protocol: make its vectors (python verifier/spec/make_vectors.py --write)"
 
 
 @pytest.mark.parametrize("name", HONEST)
@@ -98,9 +98,9 @@ def test_steps_are_a_chain(name: str) -> None:
     body = _body(read(f"{name}.proof"))
     statement = entry["statement"]
     public = [
-        b"ciro_zk native 1", bytes.fromhex(statement["program digest"]), bytes.fromhex(statement["model commitment"]),
+        b"ciro_zk native 2", bytes.fromhex(statement["program digest"]), bytes.fromhex(statement["model commitment"]),
         statement["preset"].encode(), statement["batch"].to_bytes(8, "little"), bytes.fromhex(statement["input digest"]),
-        bytes.fromhex(statement["output digest"]), parameters(entry["plan"]["opening"]),
+        bytes.fromhex(statement["output digest"]), parameters(entry["plan"]),
     ]  # fmt: skip
     state, at = bytes(32), 0
     for number, (kind, label, detail, recorded) in enumerate(entry["run"]["steps"]):

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
+from ciro_zk import proof as proofs
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.container import CHECKSUM_BYTES
@@ -192,7 +193,7 @@ def damaged(vk: VerifyingKey, data: bytes, other: bytes) -> dict[str, tuple[str,
     clear = bytes(proof.body)
     element_at = 32 + 8
     body = clear[:element_at] + (P).to_bytes(8, "little") + clear[element_at + 8 :]
-    version = struct.pack("<H", 2)
+    version = struct.pack("<H", proofs.VERSION + 1)
     return {
         "transplant": ("the statement of one honest proof with the messages of another", bytes(replace(proof, body=second.body))),
         "program": ("a program digest with one bit flipped", bytes(replace(proof, program_digest=flipped(proof.program_digest)))),
@@ -203,7 +204,7 @@ def damaged(vk: VerifyingKey, data: bytes, other: bytes) -> dict[str, tuple[str,
         "trailing": ("a zero byte after the last message", bytes(replace(proof, body=clear + b"\x00"))),
         "not-canonical": ("the product of all denominators has the coordinate p", bytes(replace(proof, body=body))),
         "checksum": ("the container's checksum is wrong", data[:-1] + bytes([data[-1] ^ 1])),
-        "newer": ("format version 2", seal(data[:12] + version + data[14:-CHECKSUM_BYTES])),
+        "newer": (f"format version {proofs.VERSION + 1}", seal(data[:12] + version + data[14:-CHECKSUM_BYTES])),
         "surplus": ("a byte between the last section and the checksum", seal(data[:-CHECKSUM_BYTES] + b"\x00")),
     }
 

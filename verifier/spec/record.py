@@ -221,6 +221,7 @@ def plan_entry(program: Program) -> Json:
         ],
         "weight layout": layout(plan.weight_layout),
         "witness layout": layout(plan.witness_layout),
+        "lookup_grinding_bits": program.lookup_grinding_bits,
         "shape": asdict(shape) | {"num_vars": list(shape.num_vars), "degree": plan.max_degree},
         "opening": {
             "grinding_bits": params.grinding_bits,

@@ -102,7 +102,7 @@ class Transcript:
     def __init__(self, body: bytes) -> None:
         self.state, self.body, self.at = bytes(32), body, 0
         self.states: list[str] = []
-        self.absorb("domain", b"ciro_zk native 1")
+        self.absorb("domain", b"ciro_zk native 2")
 
     def _hash(self, tag: bytes, label: str, data: bytes) -> None:
         text = self.state + tag + len(label).to_bytes(2, "little") + label.encode() + len(data).to_bytes(8, "little") + data
@@ -255,10 +255,10 @@ class Checking:
         self.graph, self.plan, self.public, self.columns = Graph(manifest, plan), plan, public, columns
         self.ledger: list[tuple[list[tuple[int, Elem, list[Vector]]], Elem]] = []
 
-    def run(self, transcript: Transcript, model: bytes, lookup_bits: int) -> None:
+    def run(self, transcript: Transcript, model: bytes) -> None:
         self.t = transcript
         roots = [model, transcript.receive("witness root", 32)]
-        transcript.work("lookup grinding", lookup_bits)
+        transcript.work("lookup grinding", self.plan["lookup_grinding_bits"])
         self.lookups()
         self.products()
         for port in self.graph.graph["outputs"]:
@@ -576,10 +576,10 @@ def table_columns(table: Json) -> list[list[int]]:
     return [[c for c, _, _ in at], [o for _, o, _ in at], [function(table["function"], q) for _, _, q in at]]
 
 
-def parameters(opening: Json) -> bytes:
-    """Section 4: what the statement absorbs of the opening."""
-    numbers = [opening["grinding_bits"]]
-    for level in opening["levels"]:
+def parameters(plan: Json) -> bytes:
+    """Section 4: what the statement absorbs of the parameters."""
+    numbers = [plan["lookup_grinding_bits"], plan["opening"]["grinding_bits"]]
+    for level in plan["opening"]["levels"]:
         numbers.append(len(level))
         for oracle in level:
             numbers += [oracle["num_vars"], oracle["log_columns"], oracle["log_blowup"], oracle["num_queries"]]
@@ -623,7 +623,6 @@ def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Js
             text += b"".join(d.to_bytes(8, "little") for d in shape)
             text += b"".join(v.to_bytes(8, "little", signed=True) for v in given[i])
         digests.append(blake2s(text, person=b"ciropubl").digest())
-    bits = {"testing": 2, "standard": 0, "conservative": 12}[key["preset"]]
     empty = blake2s(b"", person=b"ciropubl").digest()
     mine = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
     states = []
@@ -636,7 +635,7 @@ def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Js
         labels = ("program digest", "model commitment", "preset", "batch", "input digest", "output digest")
         for label, data in zip(labels, statement, strict=True):
             t.absorb(label, data)
-        t.absorb("parameters", parameters(named["opening"]))
-        Checking(checked, named, tensors, table_columns).run(t, model, bits)
+        t.absorb("parameters", parameters(named))
+        Checking(checked, named, tensors, table_columns).run(t, model)
         states.append(t.states)
     return states[0], states[1]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import tiny, toy
 
 from ciro_zk.circuit.graph import Graph, GraphBuilder
-from ciro_zk.circuit.manifest import canonical_json, graph_entry, read_graph
+from ciro_zk.circuit.manifest import FORMAT, canonical_json, graph_entry, read_graph
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.lookup.tables import Clamp, Range
 from ciro_zk.lookup.tables import Graph as GraphTable
@@ -74,8 +74,7 @@ def text_variants() -> Iterator[bytes]:
     yield json.dumps(VALUE, sort_keys=True).encode()
     yield json.dumps(dict(reversed(VALUE.items())), separators=(",", ":")).encode()
     yield MANIFEST + b"\n"
-    yield MANIFEST.replace(b'"format":1', b'"format":1.0')
-    yield MANIFEST.replace(b'"format":1', b'"format":true')
+    yield MANIFEST.replace(b'"format":2', b'"format":2.0')
     yield MANIFEST.replace(b'"bits":8,"format"', b'"bits":8,"bits":8,"format"')
     yield MANIFEST.replace(b'"name":"toy"', b'"name":"\\u0074oy"')
 
@@ -165,8 +164,6 @@ def test_a_value_of_the_wrong_type_is_refused_and_named(wrong: Any) -> None:
     for path in PLACES:
         if type(at(path)) is type(wrong) and path[-1] in ("name", "kind"):
             continue
-        if path == ("format",) and wrong is True:
-            continue  # equal to 1, and not canonical
         error = refused(changed(path, wrong))
         assert error.field.startswith(field_of(path)), path
 
@@ -191,8 +188,12 @@ def test_objects_have_exactly_their_keys() -> None:
 
 
 def test_another_version_is_refused() -> None:
-    error = refused(VALUE | {"format": 2})
-    assert error.field == "format" and "version 2" in error.reason and "reads version 1" in error.reason
+    error = refused(VALUE | {"format": FORMAT + 1})
+    assert error.field == "format" and f"version {FORMAT + 1}, made by a newer" in error.reason and "upgrade" in error.remedy
+    error = refused({"format": FORMAT + 1, "of": "other keys"})
+    assert error.field == "format" and "newer" in error.reason
+    error = refused(VALUE | {"format": FORMAT - 1})
+    assert error.field == "format" and f"version {FORMAT - 1}, made by an older" in error.reason and "compile" in error.remedy
 
 
 @pytest.mark.parametrize(

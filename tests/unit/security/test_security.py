@@ -14,7 +14,7 @@ from strategies import tiny, two_ports
 from ciro_zk.commitment.params import Code, CommitmentParams, Oracle, choose_levels, num_queries_for, opening_bytes
 from ciro_zk.field.extension import P
 from ciro_zk.params import CONSERVATIVE, PRESETS, STANDARD, TESTING, Preset
-from ciro_zk.security import VERDICT_MARGIN, ProofShape, commitment_params, security_report
+from ciro_zk.security import VERDICT_MARGIN, ProofShape, commitment_params, lookup_grinding, security_report
 
 SHAPE = ProofShape(
     log_leaves=16, max_columns=3, product_rounds=9, product_degree=3, num_products=4, num_zero_checks=2, num_claims=30, num_vars=(12, 16)
@@ -90,7 +90,32 @@ def test_the_parameters_fit_the_shape(preset: Preset, shape: ProofShape) -> None
 
 def test_a_circuit_for_which_no_number_of_queries_is_enough_is_refused() -> None:
     with pytest.raises(ValueError, match="too large for 100 bits under the preset 'standard'"):
-        commitment_params(STANDARD, replace(SHAPE, log_leaves=31))
+        commitment_params(STANDARD, replace(SHAPE, log_leaves=60))
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+@given(columns=st.integers(1, 3), log_leaves=st.integers(1, 44))
+def test_the_lookup_grinding_is_the_least_that_leaves_a_margin(preset: Preset, columns: int, log_leaves: int) -> None:
+    shape = replace(SHAPE, max_columns=columns, log_leaves=log_leaves)
+    wanted = preset.target_bits + 1 + 4
+    bits = 2 * log2(P) - log2((columns + 1) * 2**log_leaves)
+    if bits + 24 < wanted:
+        with pytest.raises(ValueError, match="too large"):
+            lookup_grinding(preset, shape)
+        return
+    work = lookup_grinding(preset, shape)
+    assert preset.lookup_grinding_bits <= work <= 24 and bits + work >= wanted
+    assert work == preset.lookup_grinding_bits or bits + work - 1 < wanted
+
+
+def test_the_lookup_grinding_by_hand() -> None:
+    """Small circuits have none in `standard`; 2^28 leaves of one column, whose identity is worth 99 bits, have 6."""
+    assert lookup_grinding(STANDARD, replace(SHAPE, log_leaves=20)) == 0
+    assert lookup_grinding(STANDARD, replace(SHAPE, log_leaves=21)) == 1
+    assert lookup_grinding(STANDARD, replace(SHAPE, max_columns=1, log_leaves=28)) == 7
+    assert lookup_grinding(CONSERVATIVE, SHAPE) == 12
+    large = commitment_params(STANDARD, replace(SHAPE, log_leaves=28))
+    assert security_report(STANDARD, replace(SHAPE, log_leaves=28), large).summed_bits >= 101
 
 
 def test_a_target_beyond_the_hash_or_field_is_refused() -> None:
