@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.circuit.error import EXACT, Deviation, Floats
 from ciro_zk.circuit.op import CircuitError, Integers, LinearOp, Op
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import ZERO, Ext
@@ -72,6 +73,21 @@ class Graph:
             results = node.op.run([values[i] for i in node.op.inputs], self.tables)
             values.update(zip(node.outputs, results, strict=True))
         return values
+
+    def errors(
+        self, values: Mapping[int, Integers], inputs: Mapping[int, Floats], deviations: Mapping[int, Deviation]
+    ) -> dict[int, Floats]:
+        """Bounds on the error of every tensor, cell by cell, in its units: of one run's `values`, from the errors of its inputs."""
+        errors = dict(inputs)
+        for weight in self.weights:
+            errors[weight] = np.full(self.tensors[weight].shape, deviations.get(weight, EXACT).cells)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for node in self.nodes:
+                around = [(values[i], errors[i]) for i in node.op.inputs]
+                deviation = deviations.get(node.outputs[0], EXACT)
+                found = node.op.error(around, [values[i] for i in node.outputs], self.tables, deviation)
+                errors.update(zip(node.outputs, found, strict=True))
+        return errors
 
     def resolve(self, tensor: int, term: Term) -> tuple[tuple[tuple[int, Term], ...], Ext]:
         """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to

@@ -104,6 +104,7 @@ def compile(
         bits=bits,
         calibration=result.as_json(),
         accuracy=accuracy(assembled.graph, assembled.weights, observed, report),
+        deviations=assembled.deviations,
     )
 
 

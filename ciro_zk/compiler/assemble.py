@@ -15,8 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import prod
+from math import ldexp, prod
 
+from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.tensor import Storage
@@ -37,10 +38,11 @@ HALF_FIELD_BITS = 63
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A graph and its weights by tensor id."""
+    """A graph, its weights and the deviations from the float model by tensor id."""
 
     graph: Graph
     weights: dict[int, Integers]
+    deviations: dict[int, Deviation]
 
 
 def padded_cells(shape: Sequence[int]) -> int:
@@ -79,9 +81,10 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A requantisation of coefficient * x, where x has `shape` and `magnitude`."""
+    """A requantisation of coefficient * x + offset, where x has `shape` and `magnitude`."""
 
     coefficient: int
+    offset: int
     entry: Rescale
     shape: tuple[int, ...]
     magnitude: int
@@ -117,18 +120,25 @@ def _subsets(functions: set[Function]) -> list[frozenset[Function]]:
 
 
 def parts(draft: Draft, entry: Rescale, split: frozenset[Function]) -> tuple[Part, ...]:
-    """The requantisations that stand for a drafted one: itself, or relu(x) and relu(-slope x)."""
+    """The requantisations that stand for a drafted one: itself, or relu(x) and relu(-slope x).
+
+    Ties go upward: floor((-x - 1 + 2^(s-1)) / 2^s) = -floor((x + 2^(s-1)) / 2^s), so the second takes one unit off.
+    """
     tensor = draft.tensors[entry.source]
     f, relu = entry.function, relu_part(entry.function)
     if relu is None or entry.function not in split or not isinstance(f, Clamp):
-        return (Part(1, entry, tensor.shape, tensor.magnitude),)
+        return (Part(1, 0, entry, tensor.shape, tensor.magnitude),)
     above = replace(entry, function=relu, name=f"{entry.name}.above")
     # x lies within half a unit of q; a unit more on either side covers all roundings
     low, high = -((entry.high + 1) * f.numerator >> f.shift) - 2, ((1 - entry.low) * f.numerator >> f.shift) + 2
     below = replace(entry, function=relu, name=f"{entry.name}.below", shift=entry.shift + f.shift, low=low, high=high)
     if below.shift > MAX_SHIFT:
         raise BoundsError("this slope needs too large a shift", node=entry.name, bound=MAX_SHIFT, remedy=FEWER_BITS)
-    return (Part(1, above, tensor.shape, tensor.magnitude), Part(-f.numerator, below, tensor.shape, tensor.magnitude * f.numerator))
+    tie = -1 if below.shift else 0
+    return (
+        Part(1, 0, above, tensor.shape, tensor.magnitude),
+        Part(-f.numerator, tie, below, tensor.shape, tensor.magnitude * f.numerator + 1),
+    )
 
 
 def _range_bits(draft: Draft, found: Sequence[Part]) -> tuple[int, int]:
@@ -194,29 +204,30 @@ def assemble(draft: Draft, outputs: Iterable[tuple[str, int, float]]) -> Assembl
     range_table = builder.table(tables.Range(bits=plan.range_bits))
     replay = _Replay(builder, draft, plan.split, range_table, {f: tuple(map(builder.table, c.tables)) for f, c in plan.functions.items()})
     weights: dict[int, Integers] = {}
-    for entry in draft.entries:
+    for position, entry in enumerate(draft.entries):
         name = entry.tensor.name if isinstance(entry, Leaf) else entry.name
         try:
-            tensor = replay.add(entry)
+            tensor = replay.add(entry, draft.deviations.get(position, EXACT))
         except CircuitError as error:
             raise BoundsError(str(error), node=name, remedy=FEWER_BITS) from error
         if isinstance(entry, Leaf) and entry.values is not None:
             weights[tensor] = entry.values
     for name, source, scale in outputs:
         builder.output(name, replay.ids[source], scale=scale)
-    return Assembled(builder.build(), weights)
+    return Assembled(builder.build(), weights, replay.deviations)
 
 
 class _Replay:
-    """Adds drafted entries to a graph; `ids` are the graph's tensors by draft id."""
+    """Adds drafted entries to a graph; `ids` are the graph's tensors by draft id, `deviations` those of the graph's tensors."""
 
     def __init__(
         self, builder: GraphBuilder, draft: Draft, split: frozenset[Function], range_table: int, chosen: dict[Function, tuple[int, ...]]
     ) -> None:
         self.builder, self.draft, self.split, self.range_table, self.chosen = builder, draft, split, range_table, chosen
         self.ids: list[int] = []
+        self.deviations: dict[int, Deviation] = {}
 
-    def add(self, entry: Entry) -> int:
+    def add(self, entry: Entry, deviation: Deviation) -> int:
         """Add one entry; returns its tensor."""
         if isinstance(entry, Leaf):
             tensor = self._leaf(entry)
@@ -224,11 +235,13 @@ class _Replay:
             op = replace(entry.op, inputs=tuple(self.ids[i] for i in entry.op.inputs))
             tensor = self.builder.add(op, entry.name)[0]
         elif isinstance(entry, Rescale):
-            tensor = self._rescale(entry)
+            tensor = self._rescale(entry, deviation)
         else:
             maximum = Maximum(inputs=tuple(self.ids[i] for i in entry.sources), range_table=self.range_table)
             tensor = self.builder.add(maximum, entry.name)[0]
         self.ids.append(tensor)
+        if deviation != EXACT and not isinstance(entry, Rescale):
+            self.deviations[tensor] = deviation
         return tensor
 
     def _leaf(self, entry: Leaf) -> int:
@@ -237,12 +250,26 @@ class _Replay:
             return self.builder.input(tensor.name, tensor.shape, low=tensor.low, high=tensor.high, scale=entry.scale or 1.0)
         return self.builder.weight(tensor.name, tensor.shape, low=tensor.low, high=tensor.high)
 
-    def _rescale(self, entry: Rescale) -> int:
-        made = []
-        for part in parts(self.draft, entry, self.split):
-            source, e = self.ids[entry.source], part.entry
-            if part.coefficient != 1:
-                source = self.builder.add(Combine(inputs=(source,), coefficients=(part.coefficient,)), f"{e.name}.scaled")[0]
-            op = Requantise(inputs=(source,), shift=e.shift, tables=self.chosen[e.function], range_table=self.range_table)
-            made.append(self.builder.add(op, e.name)[0])
-        return made[0] if len(made) == 1 else self.builder.add(Combine(inputs=tuple(made), coefficients=(1, -1)), entry.name)[0]
+    def _rescale(self, entry: Rescale, deviation: Deviation) -> int:
+        found = parts(self.draft, entry, self.split)
+        source = self.ids[entry.source]
+        if len(found) == 1:
+            return self._requantise(source, entry, deviation)
+        below = found[1]
+        scaled = Combine(inputs=(source,), coefficients=(below.coefficient,), offset=below.offset)
+        negated = self.builder.add(scaled, f"{below.entry.name}.scaled")[0]
+        steeper = ldexp(deviation.coefficient(0), below.entry.shift - entry.shift)
+        self.deviations[negated] = Deviation(cells=float(abs(below.offset)), coefficients=(steeper,))
+        ends = (deviation.exact_high, deviation.exact_low)
+        made = tuple(
+            self._requantise(tensor, part.entry, Deviation(deviation.cells, exact_low=True, exact_high=exact))
+            for tensor, part, exact in zip((source, negated), found, ends, strict=True)
+        )
+        return self.builder.add(Combine(inputs=made, coefficients=(1, -1)), entry.name)[0]
+
+    def _requantise(self, source: int, entry: Rescale, deviation: Deviation) -> int:
+        op = Requantise(inputs=(source,), shift=entry.shift, tables=self.chosen[entry.function], range_table=self.range_table)
+        tensor = self.builder.add(op, entry.name)[0]
+        if deviation != EXACT:
+            self.deviations[tensor] = deviation
+        return tensor

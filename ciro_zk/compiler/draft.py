@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.op import CircuitError, Op
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.errors import BoundsError
@@ -84,11 +85,14 @@ class Draft:
         self.entries: list[Entry] = []
         self.tensors: list[Tensor] = []
         self.intervals: list[Interval] = []
+        self.deviations: dict[int, Deviation] = {}
 
-    def _append(self, entry: Entry, tensor: Tensor, interval: Interval) -> int:
+    def _append(self, entry: Entry, tensor: Tensor, interval: Interval, deviation: Deviation = EXACT) -> int:
         self.entries.append(entry)
         self.tensors.append(tensor)
         self.intervals.append(interval)
+        if deviation != EXACT:
+            self.deviations[len(self.entries) - 1] = deviation
         return len(self.entries) - 1
 
     def drop(self, tensors: Iterable[int]) -> None:
@@ -107,17 +111,17 @@ class Draft:
         ends = np.broadcast_to(np.int64(low), shape), np.broadcast_to(np.int64(high), shape)
         return self._append(Leaf(tensor, scale=scale), tensor, ends)
 
-    def weight(self, name: str, values: Integers, bits: int) -> int:
-        """A weight tensor, in the least number of limbs of `bits` bits that holds it."""
+    def weight(self, name: str, values: Integers, bits: int, error: float = 0.0) -> int:
+        """A weight tensor, in the least number of limbs of `bits` bits that holds it; `error` in units, of any cell."""
         peak = max(int(values.max(initial=0)), -int(values.min(initial=0)) - 1)
         limbs = max(1, -(-(peak.bit_length() + 1) // bits))
         if bits * limbs > 60:
             raise BoundsError("a constant does not fit the circuit's range", node=name, bound=peak, remedy=FEWER_BITS)
         half = 1 << (bits * limbs - 1)
         tensor = Tensor(name=name, shape=values.shape, storage=Storage.WEIGHT, low=-half, high=half - 1, bounded_by="")
-        return self._append(Leaf(tensor, values=values), tensor, (values, values))
+        return self._append(Leaf(tensor, values=values), tensor, (values, values), Deviation(error))
 
-    def add(self, op: Op, name: str) -> int:
+    def add(self, op: Op, name: str, deviation: Deviation = EXACT) -> int:
         """A linear or product operator."""
         try:
             (tensor,) = op.infer([self.tensors[i] for i in op.inputs], ())
@@ -125,23 +129,23 @@ class Draft:
             bound = max(self.tensors[i].magnitude for i in op.inputs)
             raise BoundsError(str(error), node=name, bound=bound, remedy=FEWER_BITS) from error
         (interval,) = op.interval([self.intervals[i] for i in op.inputs], ())
-        return self._append(Plain(op, name), tensor, interval)
+        return self._append(Plain(op, name), tensor, interval, deviation)
 
-    def rescale(self, source: int, shift: int, function: Function, name: str) -> int:
+    def rescale(self, source: int, shift: int, function: Function, name: str, deviation: Deviation = EXACT) -> int:
         """function(round(x / 2^shift)), committed."""
         low, high = (round_shift(bound, shift) for bound in self.intervals[source])
         lowest, highest = int(low.min()), int(high.max())
         scratch = (Range(bits=16), Graph(function=function, low=lowest, high=highest))
         op = Requantise(inputs=(source,), shift=shift, tables=(1,), range_table=0)
         interval = op.interval([self.intervals[source]], scratch)[0]
-        if relu_part(function) is not None:
-            # relu(x) - relu(-slope x) rounds once, not twice, and ties the other way: below zero it may differ by one
+        if isinstance(function, Clamp) and function.shift and relu_part(function) is not None:
+            # relu(x) - relu(-slope x) rounds once, not twice: below zero it may differ by one
             least, most = interval
             interval = np.maximum(least - (least <= 0), function.range[0]), most + (most < 0)
         out_low, out_high = function.range
         shape = self.tensors[source].shape
         tensor = Tensor(name="", shape=shape, storage=Storage.WITNESS, low=out_low, high=out_high, bounded_by="function lookup")
-        return self._append(Rescale(source, shift, function, name, lowest, highest), tensor, interval)
+        return self._append(Rescale(source, shift, function, name, lowest, highest), tensor, interval, deviation)
 
     def greatest(self, sources: Sequence[int], name: str) -> int:
         """The cell-wise maximum of 2 to 4 tensors, committed."""

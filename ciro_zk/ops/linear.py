@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.circuit.error import Approximation, Deviation, Floats
 from ciro_zk.circuit.op import HALF_FIELD, Batcher, CircuitError, Integers, LinearOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field import goldilocks
@@ -27,6 +28,7 @@ from ciro_zk.poly import linear_form
 from ciro_zk.poly.linear_form import Term
 
 Interval = tuple[Integers, Integers]
+Number = TypeVar("Number", np.int64, np.float64)
 MAX_AXES = 8
 
 
@@ -62,6 +64,11 @@ class Reshape(LinearOp):
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return ((inputs[0][0].reshape(self.shape), inputs[0][1].reshape(self.shape)),)
 
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        return (inputs[0][1].reshape(self.shape),)
+
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         return ((self.inputs[0], linear_form.reshape(term, inputs[0].shape)),)
 
@@ -89,6 +96,11 @@ class Transpose(LinearOp):
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         low, high = inputs[0]
         return ((low.transpose(self.permutation), high.transpose(self.permutation)),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        return (inputs[0][1].transpose(self.permutation),)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         return ((self.inputs[0], linear_form.transpose(term, self.permutation)),)
@@ -126,11 +138,11 @@ class AxisMap(LinearOp):
     def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return np.array(self.index, dtype=np.int64), np.array(self.weight, dtype=np.int64)
 
-    def _apply(self, x: Integers, weight: NDArray[np.int64]) -> Integers:
+    def _apply(self, x: NDArray[Number], weight: NDArray[Number]) -> NDArray[Number]:
         index, _ = self._arrays()
         shape = [1] * x.ndim
         shape[self.axis] = -1
-        result: Integers = np.zeros((*x.shape[: self.axis], index.shape[0], *x.shape[self.axis + 1 :]), dtype=np.int64)
+        result: NDArray[Number] = np.zeros((*x.shape[: self.axis], index.shape[0], *x.shape[self.axis + 1 :]), dtype=x.dtype)
         for j in range(index.shape[1]):
             result += np.take(x, index[:, j], axis=self.axis) * weight[:, j].reshape(shape)
         return result
@@ -142,6 +154,16 @@ class AxisMap(LinearOp):
         (low, high), weight = inputs[0], self._arrays()[1]
         up, down = np.maximum(weight, 0), np.minimum(weight, 0)
         return ((self._apply(low, up) + self._apply(high, down), self._apply(high, up) + self._apply(low, down)),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        """sum |w| e + |w - W| (|x| + e)."""
+        (x, e), weight = inputs[0], np.abs(self._arrays()[1]).astype(np.float64)
+        error = self._apply(e, weight) + deviation.cells
+        if deviation.coefficient(0):
+            error += self._apply(np.abs(x) + e, np.where(weight > 0, deviation.coefficient(0), 0.0))
+        return (error,)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         index, weight = self._arrays()
@@ -207,6 +229,17 @@ class Combine(LinearOp):
             low += c * (x_low if c > 0 else x_high)
             high += c * (x_high if c > 0 else x_low)
         return ((low, high),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        """sum |c| e + |c - C| (|x| + e)."""
+        error = np.full(outputs[0].shape, deviation.cells, dtype=np.float64)
+        for k, ((x, e), c) in enumerate(zip(inputs, self.coefficients, strict=True)):
+            error += abs(c) * e
+            if deviation.coefficient(k):
+                error += deviation.coefficient(k) * (np.abs(x) + e)
+        return (error,)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         return tuple((x, term.scaled(c % P)) for x, c in zip(self.inputs, self.coefficients, strict=True))

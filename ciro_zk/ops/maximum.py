@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ciro_zk.circuit.error import Approximation, Deviation, Floats
 from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Integers, Lookup, ZeroCheck, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
@@ -47,6 +48,12 @@ class Maximum(CommitOp):
 
     def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
         return ((reduce(np.maximum, [low for low, _ in inputs]), reduce(np.maximum, [high for _, high in inputs])),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        low, high = reduce(np.maximum, [x - e for x, e in inputs]), reduce(np.maximum, [x + e for x, e in inputs])
+        return (np.maximum(outputs[0] - low, high - outputs[0]),)
 
     def _differences(self, outputs: Sequence[int]) -> tuple[Column, ...]:
         return tuple(Column(terms=((outputs[0], 1), (x, P - 1))) for x in self.inputs)

@@ -15,14 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ciro_zk.circuit.error import Approximation, Deviation, Floats
 from ciro_zk.circuit.factor import Contract, Factor, Keep, Map, Role
 from ciro_zk.circuit.op import HALF_FIELD, Batcher, CircuitError, Integers, ProductOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
@@ -73,6 +74,11 @@ def _bilinear_interval(x: Interval, w: Interval, apply: Callable[[Integers, Inte
     return -peak, peak
 
 
+def _bilinear_error(x: Approximation, w: Approximation, apply: Callable[[Floats, Floats], Floats]) -> tuple[Floats]:
+    """|x w - X W| <= |x| e_w + e_x (|w| + e_w)."""
+    return (apply(np.abs(x[0]).astype(np.float64), w[1]) + apply(x[1], np.abs(w[0]) + w[1]),)
+
+
 def single_groups(term: Term, num_axes: int) -> tuple[Group, ...]:
     """The groups of a term with one vector per axis; `CircuitError` for a form that does not separate."""
     if len(term.groups) != num_axes:
@@ -107,6 +113,11 @@ class MatMul(ProductOp):
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return (_bilinear_interval(inputs[0], inputs[1], exact_matmul),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        return _bilinear_error(inputs[0], inputs[1], np.matmul)
 
     def factors(self, term: Term, inputs: Sequence[Tensor]) -> tuple[Factor, Factor]:
         x, w = inputs
@@ -156,7 +167,7 @@ class Conv(ProductOp):
         magnitude = prod(w.shape[2:]) * x.magnitude * w.magnitude
         return (accumulator((x.shape[0], x.shape[1], w.shape[1], *spatial), magnitude),)
 
-    def _convolve(self, x: Integers, w: Integers) -> Integers:
+    def _convolve(self, x: NDArray[Any], w: NDArray[Any], multiply: Callable[..., NDArray[Any]] = exact_matmul) -> NDArray[Any]:
         rank = x.ndim - 3
         spatial = self._spatial(x.shape, w.shape)
         padded = np.pad(x, [(0, 0)] * 3 + list(zip(self.pads_begin, self.pads_end, strict=True)))
@@ -168,7 +179,7 @@ class Conv(ProductOp):
         order = (1, 0, *range(3, 3 + rank), 2, *range(3 + rank, 3 + 2 * rank))
         rows = windows.transpose(order).reshape(x.shape[1], x.shape[0] * prod(spatial), -1)
         kernel = w.reshape(w.shape[0], w.shape[1], -1).transpose(0, 2, 1)
-        result = exact_matmul(rows, kernel).reshape(x.shape[1], x.shape[0], *spatial, w.shape[1])
+        result = multiply(rows, kernel).reshape(x.shape[1], x.shape[0], *spatial, w.shape[1])
         return np.ascontiguousarray(result.transpose(1, 0, 2 + rank, *range(2, 2 + rank)))
 
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
@@ -176,6 +187,11 @@ class Conv(ProductOp):
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return (_bilinear_interval(inputs[0], inputs[1], self._convolve),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        return _bilinear_error(inputs[0], inputs[1], partial(self._convolve, multiply=np.matmul))
 
     def _kernel_rows(self, group: Group, axis: int, size: int, kernel: int) -> NDArray[np.uint64]:
         """U `(kernel, 2, size)` of one spatial axis from the form's vector over its outputs."""
@@ -221,6 +237,11 @@ class Hadamard(ProductOp):
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return (_bilinear_interval(inputs[0], inputs[1], np.multiply),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        return _bilinear_error(inputs[0], inputs[1], np.multiply)
 
     def factors(self, term: Term, inputs: Sequence[Tensor]) -> tuple[Factor, Factor]:
         x, w = inputs

@@ -25,6 +25,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from ciro_zk.circuit.error import Approximation, Deviation, Floats, envelope
 from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Column, CommitOp, Integers, Lookup, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
@@ -141,6 +142,16 @@ class Requantise(CommitOp):
         start, stop = max(lowest, f.window[0]), min(highest, f.window[1])
         inner = f(np.arange(start, stop + 1, dtype=np.int64)) if start <= stop else ends[0].reshape(-1)
         return ((np.full(low.shape, min(inner.min(), ends[0].min())), np.full(low.shape, max(inner.max(), ends[1].max()))),)
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        """|out - F(X / 2^s)| over all X with |x - X| <= e; limbs, offset and sign stand for nothing."""
+        (x, e), function = inputs[0], self._function(tables)
+        f = function.function if isinstance(function, Graph) else function[1].function
+        low, high = (np.ldexp(bound, -self.shift) for bound in (x - e, x + e))
+        least, most = envelope(f, low, high, deviation)
+        return (np.maximum(outputs[0] - least, most - outputs[0]), *(np.zeros(x.shape) for _ in outputs[1:]))
 
     def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
         shape, limbs = inputs[0].shape, self._limb_bits(tables)

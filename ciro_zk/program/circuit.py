@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ciro_zk.circuit.error import Deviation, read_deviations, write_deviations
 from ciro_zk.circuit.graph import Graph, Port
 from ciro_zk.circuit.manifest import MAX_BYTES, canonical_json
 from ciro_zk.container import atomic_write, pack, read_file, unpack
@@ -18,12 +19,15 @@ from ciro_zk.errors import ProofFormatError
 from ciro_zk.params import STANDARD, Preset
 from ciro_zk.program.keys import MAX_WEIGHTS, pack_weights, unpack_weights
 from ciro_zk.program.program import Program
+from ciro_zk.program.public import by_name, quantise
 from ciro_zk.program.report import CircuitReport, cost_report
 
 Integers = NDArray[np.int64]
 
 KIND = b"CIRC"
 VERSION = 2
+FLOAT64 = 1e-9
+"""Share of an error bound by which its own evaluation in float64 can be off."""
 LIMITS = {"manifest": MAX_BYTES, "weights": 16 + 8 * MAX_WEIGHTS, "notes": MAX_BYTES}
 
 
@@ -32,7 +36,8 @@ class Circuit:
     """A model as integers: its graph, its weights by tensor id, and the compiler's notes.
 
     `calibration` is the stored calibration result (compiling the same model with it gives the same program digest);
-    `accuracy` the comparison with the float model. Both are JSON objects and not part of the program digest.
+    `accuracy` the comparison with the float model; `deviations`, by tensor id, what the error bound needs to know of that
+    model. None of them is part of the program digest.
     """
 
     graph: Graph
@@ -41,6 +46,7 @@ class Circuit:
     bits: int
     calibration: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
+    deviations: Mapping[int, Deviation] = field(default_factory=dict)
     preset: Preset = STANDARD
 
     def __post_init__(self) -> None:
@@ -73,14 +79,46 @@ class Circuit:
             security=self.program.security,
         )
 
+    def error_bound(self, inputs: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+        """How far this inference can be from exact real arithmetic of the float model on the same real inputs.
+
+        Parameters
+        ----------
+        inputs : array or dict by name
+            Real inputs, as `ciro_zk.infer` takes them.
+
+        Returns
+        -------
+        dict of arrays
+            By output name, of the outputs' shapes and in their real units: |circuit - model| <= bound in every cell.
+            It follows from the quantisation alone (`ciro_zk.circuit.error`), never from a run of the float model. The
+            model's own rounding in float32 comes on top. Worst cases add up: over many layers it is far from tight.
+
+        Raises
+        ------
+        InputError
+            Another shape, a value that is not finite or outside the declared range.
+        """
+        given = by_name("input", self.graph.inputs, inputs)
+        integers, errors = {}, {}
+        for port in self.graph.inputs:
+            tensor = self.graph.tensors[port.tensor]
+            integers[port.tensor] = quantise(port, tensor, given[port.name])
+            errors[port.tensor] = np.abs(given[port.name].reshape(tensor.shape) / port.scale - integers[port.tensor])
+        values = self.graph.run({**integers, **self.weights})
+        found = self.graph.errors(values, errors, self.deviations)
+        unit = 1 + FLOAT64
+        return {p.name: np.nan_to_num(found[p.tensor], nan=np.inf, posinf=np.inf) * p.scale * unit for p in self.graph.outputs}
+
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
 
     def __bytes__(self) -> bytes:
-        notes = canonical_json({"calibration": self.calibration, "accuracy": self.accuracy})
-        return pack(
-            KIND, VERSION, [("manifest", self.program.manifest), ("weights", pack_weights(self.program, self.weights)), ("notes", notes)]
-        )
+        notes: dict[str, Any] = {"calibration": self.calibration, "accuracy": self.accuracy}
+        if self.deviations:
+            notes["deviations"] = write_deviations(self.deviations)
+        weights = pack_weights(self.program, self.weights)
+        return pack(KIND, VERSION, [("manifest", self.program.manifest), ("weights", weights), ("notes", canonical_json(notes))])
 
     @staticmethod
     def from_bytes(data: bytes, source: str = "<bytes>") -> Circuit:
@@ -95,12 +133,18 @@ class Circuit:
         if (
             not is_canonical
             or not isinstance(notes, dict)
-            or set(notes) != {"calibration", "accuracy"}
-            or not all(isinstance(v, dict) for v in notes.values())
+            or set(notes) - {"deviations"} != {"calibration", "accuracy"}
+            or not all(isinstance(notes[key], dict) for key in ("calibration", "accuracy"))
         ):
             raise ProofFormatError("must hold calibration and accuracy", file=source, field="notes", remedy="compile the model again")
+        try:
+            deviations = read_deviations(notes.get("deviations", []))
+        except ValueError as error:
+            raise ProofFormatError(str(error), file=source, field="notes", remedy="compile the model again") from error
         weights = unpack_weights(program, bytes(sections["weights"]), source)
-        return Circuit(program.graph, weights, program.name, program.bits, notes["calibration"], notes["accuracy"], program.preset)
+        return Circuit(
+            program.graph, weights, program.name, program.bits, notes["calibration"], notes["accuracy"], deviations, program.preset
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ldexp
 
 import numpy as np
 
+from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler import curves
 from ciro_zk.compiler.draft import Draft
-from ciro_zk.compiler.quantise import Ratio, dyadic, fixed_ratio, free_ratio, quantise, round_half_up, top
+from ciro_zk.compiler.quantise import Ratio, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up, top
 from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Shape, Step
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
 
+RELATIVE = 1e-12
+"""What rounding of float64 may make of equal numbers."""
 MAX_CURVE_BITS = 20
 """Arguments of a curve are calibrated up to 2^20 units."""
 
@@ -77,9 +80,7 @@ class Context:
             return tables.Clamp(minimum=low, maximum=max(low, high)), scale
         if isinstance(function, Leaky):
             numerator, shift = dyadic(function.slope)
-            return tables.Clamp(
-                minimum=-limit if numerator else 0, maximum=limit, numerator=numerator or 1, shift=shift if numerator else 0
-            ), scale
+            return tables.Clamp(minimum=-limit, maximum=limit, numerator=numerator, shift=shift), scale
         return tables.Clamp(minimum=-limit, maximum=limit), scale
 
     def _bound(self, value: float, scale: float) -> int:
@@ -87,6 +88,21 @@ class Context:
         if abs(units) >= self.top:
             return self.top if units > 0 else -self.top
         return round_half_up(units)
+
+    def ends(self, function: Function | None, f: tables.Function, scale: float) -> Deviation:
+        """How the integer function f on q at `scale` deviates from the step's, and which of its ends are the model's."""
+        if isinstance(function, Curve):
+            saturated = scale * self.top >= curves.saturation(function.name, self.bits) * (1 - RELATIVE)
+            return Deviation(exact_low=saturated, exact_high=saturated)
+        if isinstance(function, Leaky) and isinstance(f, tables.Clamp):
+            return Deviation(coefficients=(abs(function.slope - ldexp(f.numerator, -f.shift)),))
+        if isinstance(function, Clip):
+            low = -np.inf if function.low is None else function.low / scale
+            high = np.inf if function.high is None else function.high / scale
+            off_low = abs(f.range[0] - low) if low >= -self.top else 0.0
+            off_high = abs(f.range[1] - high) if high <= self.top else 0.0
+            return Deviation(max(off_low, off_high), exact_low=low >= -self.top, exact_high=high <= self.top)
+        return EXACT
 
     def requantise(self, step: Step, tensor: int, scale: float, function: Function | None) -> Value:
         """function(x) at the step's calibrated scale, for an integer tensor at any `scale`."""
@@ -98,7 +114,7 @@ class Context:
             ratio = fixed_ratio(scale, wanted, min(self.draft.magnitude(tensor), relevant))
         else:
             ratio = free_ratio(scale, wanted)
-        return self.rescale(step, self.multiplied(tensor, ratio, step.output), shape, ratio, function)
+        return self.rescale(step, self.multiplied(tensor, ratio, scale, step.output), shape, ratio, function)
 
     def rescale(self, step: Step, tensor: int, shape: Shape, ratio: Ratio, function: Function | None) -> Value:
         """Commit function(round(x / 2^shift)); `ratio.scale` is the scale of the rounded value.
@@ -106,17 +122,19 @@ class Context:
         Where q is never negative the identity is clamp(q, 0, M), Relu's function, so that both share a table.
         """
         f, scale = self.table_function(function, ratio.scale)
+        deviation = self.ends(function, f, ratio.scale)
         half = (1 << ratio.shift) >> 1
         if f == tables.Clamp(minimum=-self.top, maximum=self.top) and int(self.draft.intervals[tensor][0].min()) + half >= 0:
             f = tables.Clamp(minimum=0, maximum=self.top)
-        return Value(self.draft.rescale(tensor, ratio.shift, f, step.output), shape, scale)
+            deviation = replace(deviation, exact_low=False)
+        return Value(self.draft.rescale(tensor, ratio.shift, f, step.output, deviation), shape, scale)
 
-    def multiplied(self, tensor: int, ratio: Ratio, name: str) -> int:
-        return (
-            tensor
-            if ratio.multiplier == 1
-            else self.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), f"{name}.scaled")
-        )
+    def multiplied(self, tensor: int, ratio: Ratio, scale: float, name: str) -> int:
+        """multiplier * x for x at `scale`, which is ratio.scale / 2^shift to so many bits."""
+        off = abs(ratio.multiplier - ldexp(scale / ratio.scale, ratio.shift))
+        if ratio.multiplier == 1 and not off:
+            return tensor
+        return self.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), f"{name}.scaled", Deviation(coefficients=(off,)))
 
     def reshape(self, tensor: int, shape: Sequence[int], name: str) -> int:
         """A view under another shape; the tensor itself where it has it already."""
@@ -135,9 +153,14 @@ class Context:
         op: Op = AxisMap(inputs=(tensor,), axis=axis, index=rows, weight=weight)
         return self.draft.add(op, f"{name}.axis{axis}")
 
+    def weight(self, values: Floats, scale: float, name: str) -> int:
+        """A weight tensor of `values` at `scale`."""
+        integers = quantise(values, scale)
+        return self.draft.weight(name, integers, self.bits, largest(values / scale - integers))
+
     def constant(self, values: Floats, scale: float, shape: Shape, name: str) -> int:
         """A weight tensor of `values` at `scale`, broadcast to `shape`, which has as many axes."""
-        tensor = self.draft.weight(name, quantise(values, scale), self.bits)
+        tensor = self.weight(values, scale, name)
         for axis, (have, want) in enumerate(zip(values.shape, shape, strict=True)):
             if have != want:
                 tensor = self.gather(tensor, axis, (0,) * want, name)

@@ -13,9 +13,10 @@ from math import ldexp, prod
 
 import numpy as np
 
+from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
-from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up
+from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, round_half_up
 from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape
 from ciro_zk.ops import Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
@@ -101,17 +102,21 @@ def product(context: Context, step: Product) -> Value:
     if step.signs:
         shift = max(shift, context.bits)
     terms = [(f.tensor, f.plan.multiplier << (shift - f.plan.shift)) for f in found]
+    off = [0.0] * len(terms)
     if step.offset is not None and step.offset.any():
         constant = main.operands.bias(aligned(step.offset, len(cells(step.shape))))
         terms.append((context.constant(constant, main.unit, main.operands.shape, f"{name}.bias"), terms[0][1]))
+        off.append(0.0)
     for other, sign in zip(step.inputs[1:], step.signs, strict=False):
         addend = context.values[other]
-        coefficient = sign * max(1, round_half_up(ldexp(addend.scale / q_scale, shift)))
-        terms.append((context.reshape(addend.tensor, main.operands.shape, f"{name}.{other}"), coefficient))
+        exact = ldexp(addend.scale / q_scale, shift)
+        coefficient = max(1, round_half_up(exact))
+        terms.append((context.reshape(addend.tensor, main.operands.shape, f"{name}.{other}"), sign * coefficient))
+        off.append(abs(coefficient - exact))
     tensor = terms[0][0]
     if len(terms) > 1 or terms[0][1] != 1:
         op = Combine(inputs=tuple(t for t, _ in terms), coefficients=tuple(c for _, c in terms))
-        tensor = context.draft.add(op, f"{name}.sum")
+        tensor = context.draft.add(op, f"{name}.sum", Deviation(coefficients=tuple(off)))
     result = context.rescale(step, tensor, main.operands.shape, Ratio(1, shift, q_scale), step.function)
     return Value(context.reshape(result.tensor, step.shape, name), step.shape, result.scale)
 
@@ -131,7 +136,7 @@ def _accumulate(context: Context, step: Product, source: str, q_scale: float, na
     operands = _operands(step, value.shape)
     plan = product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
     x = context.reshape(value.tensor, operands.x, f"{name}.x")
-    weight = context.draft.weight(f"{name}.weight", quantise(operands.weight, plan.weight), context.bits)
+    weight = context.weight(operands.weight, plan.weight, f"{name}.weight")
     return Accumulated(context.draft.add(operands.op(x, weight), f"{name}.acc"), operands, plan, value.scale * plan.weight)
 
 
@@ -153,7 +158,8 @@ def _scalar(context: Context, step: Affine) -> Value:
         wanted = context.scale(step.statistic)
         shift = context.bits
         fine = Ratio(sign * round_half_up(ldexp(scale / wanted, shift)), shift, wanted)
-    tensor = _shifted(context, step, value.tensor, fine)
+    off = abs(abs(fine.multiplier) - ldexp(scale / fine.scale, fine.shift)) if sign else 0.0
+    tensor = _shifted(context, step, value.tensor, fine, off)
     if fine.shift:
         result = context.rescale(step, tensor, cells(step.shape), Ratio(1, fine.shift, fine.scale), None)
         tensor, scale = result.tensor, result.scale
@@ -163,16 +169,20 @@ def _scalar(context: Context, step: Affine) -> Value:
     return Value(result.tensor, step.shape, result.scale)
 
 
-def _shifted(context: Context, step: Affine, tensor: int, ratio: Ratio) -> int:
-    """multiplier * x + offset / unit, the offset a public number where it is one, else a weight."""
+def _shifted(context: Context, step: Affine, tensor: int, ratio: Ratio, off: float) -> int:
+    """multiplier * x + offset / unit, the offset a public number where it is one, else a weight; the multiplier is off by `off`."""
     unit = ldexp(ratio.scale, -ratio.shift)
     shape = cells(step.shape)
     if step.offset is None or not step.offset.any():
         if ratio.multiplier == 1:
             return tensor
-        return context.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,)), step.output)
+        op = Combine(inputs=(tensor,), coefficients=(ratio.multiplier,))
+        return context.draft.add(op, step.output, Deviation(coefficients=(off,)))
     if step.offset.size == 1:
-        number = round_half_up(float(step.offset.reshape(-1)[0]) / unit)
-        return context.draft.add(Combine(inputs=(tensor,), coefficients=(ratio.multiplier,), offset=number), step.output)
+        exact = float(step.offset.reshape(-1)[0]) / unit
+        number = round_half_up(exact)
+        op = Combine(inputs=(tensor,), coefficients=(ratio.multiplier,), offset=number)
+        return context.draft.add(op, step.output, Deviation(cells=abs(number - exact), coefficients=(off,)))
     constant = context.constant(aligned(step.offset, len(shape)), unit, shape, f"{step.output}.offset")
-    return context.draft.add(Combine(inputs=(tensor, constant), coefficients=(ratio.multiplier, 1)), step.output)
+    op = Combine(inputs=(tensor, constant), coefficients=(ratio.multiplier, 1))
+    return context.draft.add(op, step.output, Deviation(coefficients=(off,)))

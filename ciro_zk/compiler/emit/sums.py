@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import lcm, ldexp
 
+from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import Ratio, round_half_up
 from ciro_zk.compiler.steps import Activation, Average, Sum
@@ -17,10 +18,11 @@ def total(context: Context, step: Sum) -> Value:
     values = [context.values[name] for name in step.inputs]
     q_scale = context.q_scale(step, step.function)
     shift = context.bits
-    coefficients = []
-    for value, sign in zip(values, step.signs, strict=True):
-        coefficients.append(sign * max(1, round_half_up(ldexp(value.scale / q_scale, shift))))
-    tensor = context.draft.add(Combine(inputs=tuple(v.tensor for v in values), coefficients=tuple(coefficients)), f"{step.output}.sum")
+    exact = [ldexp(value.scale / q_scale, shift) for value in values]
+    rounded = [max(1, round_half_up(c)) for c in exact]
+    op = Combine(inputs=tuple(v.tensor for v in values), coefficients=tuple(sign * c for sign, c in zip(step.signs, rounded, strict=True)))
+    off = tuple(abs(c - wanted) for c, wanted in zip(rounded, exact, strict=True))
+    tensor = context.draft.add(op, f"{step.output}.sum", Deviation(coefficients=off))
     result = context.rescale(step, tensor, cells(step.shape), Ratio(1, shift, q_scale), step.function)
     return Value(result.tensor, step.shape, result.scale)
 
@@ -40,7 +42,9 @@ def average(context: Context, step: Average) -> Value:
         width = max(len(window) for window in windows)
         index = tuple((*window, *[0] * (width - len(window))) for window in windows)
         weight = tuple((w,) * len(window) + (0,) * (width - len(window)) for w, window in zip(weights, windows, strict=True))
-        tensor = context.draft.add(AxisMap(inputs=(tensor,), axis=axis, index=index, weight=weight), f"{step.output}.axis{axis}")
+        off = max(abs(w - common / count) for w, count in zip(weights, counts, strict=True))
+        op = AxisMap(inputs=(tensor,), axis=axis, index=index, weight=weight)
+        tensor = context.draft.add(op, f"{step.output}.axis{axis}", Deviation(coefficients=(off,)))
         divisor *= common
     result = context.requantise(step, tensor, value.scale / divisor, step.function)
     return Value(result.tensor, step.shape, result.scale)

@@ -76,4 +76,4 @@ def _piece(context: Context, step: Concat, name: str, common: float, label: str)
         return value.tensor
     ratio = fixed_ratio(value.scale, common, context.draft.magnitude(value.tensor))
     function, _ = context.table_function(None, common)
-    return context.draft.rescale(context.multiplied(value.tensor, ratio, label), ratio.shift, function, label)
+    return context.draft.rescale(context.multiplied(value.tensor, ratio, value.scale, label), ratio.shift, function, label)

@@ -14,7 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from ciro_zk.circuit.graph import Graph
 from ciro_zk.circuit.op import Column, CommitOp
 from ciro_zk.compiler import compile as compile_model
+from ciro_zk.compiler.fold import fold
+from ciro_zk.compiler.load import load
 from ciro_zk.compiler.report import quantise_inputs
+from ciro_zk.compiler.runtime import FloatModel
 from ciro_zk.field.extension import P
 from ciro_zk.program.circuit import Circuit
 
@@ -90,6 +93,13 @@ def check_witness(graph: Graph, values: Mapping[int, Array]) -> None:
             for column in check.columns:
                 product = product * column_values(column, values, check.shape) % P
             assert not product.any(), name
+
+
+def run_float(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """The float model's outputs by name."""
+    static = fold(load(proto), {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in proto.graph.input})
+    names = [value.name for value in proto.graph.output]
+    return FloatModel(static, names).run(feeds)
 
 
 def run(circuit: Circuit, feeds: Mapping[str, Array]) -> dict[int, Array]:

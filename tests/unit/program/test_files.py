@@ -13,6 +13,7 @@ import pytest
 from strategies import repack, sections, tiny, tiny_input, toy, two_ports
 
 from ciro_zk import prover
+from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.manifest import canonical_json
 from ciro_zk.container import pack_array
 from ciro_zk.errors import InputError, ProofFormatError
@@ -23,11 +24,14 @@ from ciro_zk.proof import Proof
 from ciro_zk.witness import infer
 from tests.unit.program.made import tiny_keys, tiny_proof, toy_keys, toy_proof
 
+DEVIATIONS = [b"{}", b"[1]", b"[[0,[]]]", b"[[0,[-0.5,[],false,false]]]", b"[[0,[1,[],false,false]]]", b"[[0,[0.5,[],0,false]]]"]
+
 MAKERS: Mapping[str, Callable[[], Any]] = {
     "circuit": toy,
     "small circuit": tiny,
     "circuit without weights": two_ports,
     "circuit with notes": lambda: replace(tiny(), calibration={"x": [0.5]}, accuracy={"y": {"max_abs_error": 0.1}}),
+    "circuit with deviations": lambda: replace(tiny(), deviations={1: Deviation(0.5, (0.25,), exact_low=True), 0: Deviation(0.125)}),
     "proving key": lambda: toy_keys()[0],
     "verifying key": lambda: toy_keys()[1],
     "proof": lambda: toy_proof()[1],
@@ -140,7 +144,9 @@ def test_weights_of_another_number_type_or_range(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "notes", [b"", b"[]", b"{}", b'{"accuracy":{}}', b'{"accuracy":{},"calibration":[]}', b'{"accuracy":{}, "calibration":{}}']
+    "notes",
+    [b"", b"[]", b"{}", b'{"accuracy":{}}', b'{"accuracy":{},"calibration":[]}', b'{"accuracy":{}, "calibration":{}}']
+    + [b'{"accuracy":{},"calibration":{},"deviations":%s}' % d for d in DEVIATIONS],
 )
 def test_notes(notes: bytes) -> None:
     assert tampered(tiny(), "notes", notes).field == "notes"

@@ -1,0 +1,115 @@
+"""Bounds on errors: no ideal tensor within the inputs' errors leads to an output outside the output's error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ciro_zk.circuit.error import EXACT, Deviation, envelope
+from ciro_zk.circuit.op import Op
+from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled
+from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard, MatMul, Maximum, RangeCheck, Requantise, Reshape, Transpose
+
+Floats = NDArray[np.float64]
+SEEDS = st.integers(0, 2**32 - 1)
+CONV = Conv(inputs=(0, 1), strides=(2,), pads_begin=(1,), pads_end=(0,), dilations=(1,))
+MAP = AxisMap(inputs=(0,), axis=1, index=((0, 1), (2, 2), (1, 0)), weight=((1, -3), (2, 2), (0, 5)))
+
+
+def mapped(x: Floats) -> Floats:
+    return np.stack([x[:, 0] - 3 * x[:, 1], 4 * x[:, 2], 5 * x[:, 0]], axis=1)
+
+
+def convolved(x: Floats, w: Floats) -> Floats:
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (1, 0)))
+    positions = range(0, padded.shape[3] - w.shape[3] + 1, 2)
+    return np.stack([np.einsum("ngck,gock->ngo", padded[..., p : p + w.shape[3]], w) for p in positions], axis=-1)
+
+
+CASES: dict[str, tuple[Op, list[tuple[int, ...]], Any]] = {
+    "reshape": (Reshape(inputs=(0,), shape=(3, 2)), [(2, 3)], lambda x: x.reshape(3, 2)),
+    "transpose": (Transpose(inputs=(0,), permutation=(1, 0)), [(2, 3)], np.transpose),
+    "axis_map": (MAP, [(2, 3)], mapped),
+    "combine": (Combine(inputs=(0, 1), coefficients=(3, -2), offset=7), [(4,), (4,)], lambda x, z: 3 * x - 2 * z + 7),
+    "matmul": (MatMul(inputs=(0, 1)), [(2, 3, 4), (2, 4, 2)], np.matmul),
+    "conv": (CONV, [(1, 2, 2, 5), (2, 3, 2, 3)], convolved),
+    "hadamard": (Hadamard(inputs=(0, 1)), [(2, 3), (1, 3)], np.multiply),
+    "maximum": (Maximum(inputs=(0, 1), range_table=0), [(5,), (5,)], np.maximum),
+    "requantise": (Requantise(inputs=(0,), shift=3, tables=(1,), range_table=0), [(40,)], lambda x: np.maximum(x / 8, 0)),
+}
+TABLES = (Range(bits=8), Graph(function=Clamp(minimum=0, maximum=20), low=-40, high=40))
+
+
+@given(seed=SEEDS, name=st.sampled_from(sorted(CASES)), spread=st.floats(0, 3))
+def test_ideal_values_stay_within_the_bound(seed: int, name: str, spread: float) -> None:
+    op, shapes, ideal = CASES[name]
+    rng = np.random.default_rng(seed)
+    values = [rng.integers(-200, 201, shape) for shape in shapes]
+    errors = [spread * rng.random(shape) for shape in shapes]
+    outputs = op.run(values, TABLES)
+    bound = op.error(list(zip(values, errors, strict=True)), outputs, TABLES, Deviation(exact_low=True))[0]
+    for corner in range(4):
+        inside = [rng.uniform(-1, 1, v.shape) if corner else np.sign(rng.standard_normal(v.shape)) for v in values]
+        found = ideal(*(v + e * t for v, e, t in zip(values, errors, inside, strict=True)))
+        assert (np.abs(found - outputs[0]) <= bound + 1e-9).all()
+
+
+def test_the_bound_of_a_product_is_reached() -> None:
+    x, w = np.array([[[3, -2]]]), np.array([[[5], [-4]]])
+    (bound,) = MatMul(inputs=(0, 1)).error([(x, np.full(x.shape, 0.5)), (w, np.full(w.shape, 0.25))], [x @ w], (), EXACT)
+    assert bound[0, 0, 0] == pytest.approx(3.5 * 5.25 + 2.5 * 4.25 - 15 - 8)
+
+
+@pytest.mark.parametrize("op", [Combine(inputs=(0,), coefficients=(8,)), MAP])
+def test_deviating_coefficients(op: Op) -> None:
+    x = np.array([[100, -50, 75]])
+    exact = op.error([(x, np.zeros(x.shape))], op.run([x], ()), (), EXACT)[0]
+    off = op.error([(x, np.zeros(x.shape))], op.run([x], ()), (), Deviation(coefficients=(0.25,)))[0]
+    assert (exact == 0).all() and (off >= 0.25 * 50 - 1e-12).all()
+
+
+def test_saturation_counts() -> None:
+    """A value beyond a clamp's end is an error, unless the end is the model's own."""
+    clamp = Clamp(minimum=0, maximum=10)
+    least, most = envelope(clamp, np.array([-7.0]), np.array([25.0]), EXACT)
+    assert (least, most) == (-7, 25)
+    least, most = envelope(clamp, np.array([-7.0]), np.array([25.0]), Deviation(exact_low=True, exact_high=True))
+    assert (least, most) == (0, 10)
+
+
+@given(seed=SEEDS)
+def test_sampled_functions(seed: int) -> None:
+    """A bump: its extremum is found between the ends of an interval; beyond the table it goes on as steeply."""
+    rng = np.random.default_rng(seed)
+    q = np.arange(-50, 51)
+    table = Sampled(low=-50, values=tuple(int(v) for v in np.floor(900 * np.exp(-((q / 20) ** 2)) + 0.5)))
+    low = rng.uniform(-60, 60, 200)
+    high = low + rng.exponential(5, 200)
+    least, most = envelope(table, low, high, EXACT)
+    for t in np.linspace(0, 1, 9):
+        found = 900 * np.exp(-(((low + t * (high - low)) / 20) ** 2))
+        assert (least <= found).all() and (found <= most).all()
+
+
+def test_operators_without_a_rule_of_their_own() -> None:
+    """The interval around the ideal values, or no bound at all."""
+    op = RangeCheck(inputs=(0,), range_table=0, low=-128, num_limbs=1)
+    assert op.error([(np.array([3]), np.array([0.5]))], [], TABLES, EXACT) == ()
+
+    class Square(Hadamard):
+        """Cells times themselves, with the rule that any operator has."""
+
+        def error(self, *arguments: Any) -> Any:
+            return Op.error(self, *arguments)
+
+    x = np.array([3, -7])
+    square = Square(inputs=(0, 1))
+    (bound,) = square.error([(x, np.array([0.5, 1.5])), (x, np.array([0.5, 1.5]))], [x * x], (), EXACT)
+    assert (bound >= [3.5**2 - 9, 8.5**2 - 49]).all()
+    (bound,) = square.error([(x, np.array([1e300, np.inf])), (x, np.zeros(2))], [x * x], (), EXACT)
+    assert (bound == np.inf).all()
