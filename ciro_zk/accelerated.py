@@ -240,6 +240,15 @@ class NumbaKernels:
             self._split(poly.contract_columns, rows, 2 * columns, matrix, weights, out)
         return out
 
+    def contract_axis(self, cells: NDArray[np.uint64], rows: NDArray[np.uint64]) -> Extension:
+        parts, before, length, after = cells.shape
+        count = rows.shape[0]
+        if parts == before == count == 1:
+            return self.contract_rows(rows[0], cells.reshape(length, after)).reshape(2, 1, 1, after)
+        out = np.empty((2, before, count * after), _WORDS)
+        self._split(poly.contract_axis, before, 2 * parts * count * length * after, cells.reshape(parts, -1), rows, out)
+        return out.reshape(2, before, count, after)
+
     # sumcheck rounds
 
     def product_round(self, factors: NDArray[np.uint64]) -> list[Ext]:

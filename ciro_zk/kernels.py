@@ -66,6 +66,10 @@ class Kernels(Protocol):
     def contract_columns(self, matrix: Base, weights: Extension) -> Extension:
         """`(R, C)` base, `(2, C)` -> `(2, R)`: sum over c of matrix[r, c] weights[c]."""
 
+    def contract_axis(self, cells: NDArray[np.uint64], rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """`(c, before, length, after)`, `(k, 2, length)` -> `(2, before, k, after)`: sum over i of rows[j][i] cells[.., i, ..]; base cells
+        for c = 1, extension cells for c = 2."""
+
     # sumcheck rounds
     def product_round(self, factors: NDArray[np.uint64]) -> list[Ext]:
         """`(d, 2, n)` -> values at X = 0, 1, ..., d of sum over x of prod_j f_j(X, x), f_j(X, x) = lo + X (hi - lo), x over n/2 points."""
@@ -119,6 +123,7 @@ class PlainKernels:
     scatter_add = staticmethod(multilinear.scatter_add)
     contract_rows = staticmethod(multilinear.contract_rows)
     contract_columns = staticmethod(multilinear.contract_columns)
+    contract_axis = staticmethod(multilinear.contract_axis)
 
     product_round = staticmethod(rounds.product_round)
     fraction_layer = staticmethod(rounds.fraction_layer)

@@ -36,7 +36,7 @@ from ciro_zk.kernels import Kernels, numba_kernels
 from ciro_zk.lookup.prover import prove_fractions
 from ciro_zk.ops.batch import MAX_BATCH
 from ciro_zk.poly import linear_form
-from ciro_zk.poly.linear_form import Term, num_vars
+from ciro_zk.poly.linear_form import Group, Term, num_vars
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import ProvingKey, VerifyingKey
 from ciro_zk.program.program import Program
@@ -84,6 +84,7 @@ class Proving:
         self.statement, self.kernels = statement, kernels
         self.weights, self.witness, self.progress = weights, witness, progress
         self.transcript = ProverTranscript(PROTOCOL)
+        self.accumulator_values: dict[tuple[int, tuple[Group, ...]], Ext] = {}
 
     def run(self) -> bytes:
         """All phases; the proof's byte stream."""
@@ -139,8 +140,12 @@ class Proving:
         return num, den
 
     def accumulator_value(self, claim: AccumulatorClaim) -> Ext:
-        weights = dense(self.kernels, claim.term)
-        return self.kernels.inner_product_base(weights, self.witness.cells[claim.tensor])
+        """<term, accumulator>, computed once: two lookups of one shape may read the same cells."""
+        key = claim.tensor, claim.term.groups
+        if key not in self.accumulator_values:
+            weights = dense(self.kernels, claim.term)
+            self.accumulator_values[key] = self.kernels.inner_product_base(weights, self.witness.cells[claim.tensor])
+        return self.accumulator_values[key]
 
     def prove_products(self, accumulators: Sequence[AccumulatorClaim]) -> list[Form]:
         transcript, plan = self.transcript, self.plan
@@ -157,7 +162,7 @@ class Proving:
         forms: list[Form] = []
         for spec, final in zip(specs, finals, strict=True):
             skip = 0 if spec.eq_point is None else 1
-            transcript.send_elements("factor values", [arrays.get(final[j], 0) for j in range(skip, len(final))])
+            transcript.send_elements("factor values", final[skip:])
             suffix = point[rounds - spec.num_vars :]
             forms += [factor_form(plan, factor, suffix)[0] for factor in spec.factors]
         return forms
@@ -204,7 +209,7 @@ def dense(kernels: Kernels, term: Term) -> Extension:
     return values
 
 
-def group_values(kernels: Kernels, group: linear_form.Group) -> Extension:
+def group_values(kernels: Kernels, group: Group) -> Extension:
     if isinstance(group, linear_form.Eq):
         return np.ascontiguousarray(kernels.eq_table(group.point)[:, : group.length])
     return group.dense()

@@ -54,7 +54,7 @@ class Keep:
 
     def group(self, point: Sequence[Ext], length: int) -> Group:
         eq = Eq(tuple(point), length)
-        return eq if self.weight is None else Dense(arrays.mul(eq.dense(), self.weight.dense()))
+        return eq if self.weight is None or self.weight.is_one else Dense(arrays.mul(eq.dense(), self.weight.dense()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +107,32 @@ class Factor:
         """What the constant contributes at `point` (real cells only)."""
         return linear_form.ones_value(self._term(point)) * self.constant if self.constant else Ext(0)
 
+    def contractions(self) -> list[tuple[int, Cells]]:
+        """The axes that are summed and the rows `(k, 2, d)` to sum them against, the axis that shrinks most first."""
+        found = [(axis, role.rows) for axis, role in enumerate(self.roles) if isinstance(role, Map)]
+        for axis, role in enumerate(self.roles):
+            if isinstance(role, Contract) and not role.vector.is_one:
+                found.append((axis, role.vector.dense()[None]))
+        return sorted(found, key=lambda entry: entry[1].shape[0] / self.view[entry[0]])
+
     def table(self, kernels: Kernels, values: Mapping[int, Cells]) -> Extension:
         """`(2, 2^num_vars)`: the factor over the hypercube, from the tensors' cells `(size,)`."""
-        cells = combine(kernels, self.tensors, self.constant, values)
-        current: list[Cells] = [cells.reshape(self.view)]
-        for axis in reversed(range(len(self.view))):
-            role = self.roles[axis]
-            if isinstance(role, Contract):
-                current = _contract(kernels, current, axis, [role.vector.dense()])
-            elif isinstance(role, Map):
-                current = _contract(kernels, current, axis, list(role.rows))
-        if len(current) == 1:
-            current = [current[0], np.zeros_like(current[0])]
-        lengths = current[0].shape
-        stacked = np.zeros((2, *(1 << num_vars(d) for d in lengths)), dtype=np.uint64)
-        stacked[(slice(None), *(slice(d) for d in lengths))] = np.stack(current)
+        current = combine(kernels, self.tensors, self.constant, values).reshape(1, *self.view)
+        for axis, rows in self.contractions():
+            before, length, after = current.shape[1 : axis + 1], current.shape[axis + 1], current.shape[axis + 2 :]
+            summed = kernels.contract_axis(current.reshape(-1, prod(before), length, prod(after)), rows)
+            current = summed.reshape(2, *before, rows.shape[0], *after)
+        lengths = current.shape[1:]
+        table = np.zeros((2, *(1 << num_vars(d) for d in lengths)), dtype=np.uint64)
+        table[(slice(current.shape[0]), *(slice(d) for d in lengths))] = current
         for axis, role in enumerate(self.roles):
-            if isinstance(role, Keep) and role.weight is not None:
-                weight = np.zeros((2, stacked.shape[axis + 1]), dtype=np.uint64)
+            if isinstance(role, Keep) and role.weight is not None and not role.weight.is_one:
+                weight = np.zeros((2, table.shape[axis + 1]), dtype=np.uint64)
                 weight[:, : self.view[axis]] = role.weight.dense()
                 shape = [2] + [1] * len(self.view)
                 shape[axis + 1] = -1
-                stacked = arrays.mul(stacked, weight.reshape(shape))
-        return np.ascontiguousarray(stacked.reshape(2, -1))
+                table = arrays.mul(table, weight.reshape(shape))
+        return table.reshape(2, -1)
 
 
 def combine(kernels: Kernels, tensors: Sequence[tuple[int, int]], constant: int, values: Mapping[int, Cells]) -> Cells:
@@ -142,29 +145,3 @@ def combine(kernels: Kernels, tensors: Sequence[tuple[int, int]], constant: int,
     if total is None:
         raise ValueError("a combination needs at least one tensor")
     return total if constant == 0 else kernels.add(total, np.full(total.shape, constant, dtype=np.uint64))
-
-
-def _contract(kernels: Kernels, parts: list[Cells], axis: int, rows: list[Extension]) -> list[Cells]:
-    """Sum `axis` against each of the k vectors, leaving an axis of length k; `parts` are the coordinates (one: base field)."""
-    shape = parts[0].shape
-    before, length, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
-    results = []
-    for weights in rows:
-        coordinates = [_contract_base(kernels, part.reshape(before, length, after), weights) for part in parts]
-        # (a0 + a1 X) + X (b0 + b1 X) = (a0 + 7 b1) + (a1 + b0) X
-        value = coordinates[0]
-        if len(parts) == 2:
-            shifted = np.stack([kernels.mul(coordinates[1][1], np.full(before * after, 7, dtype=np.uint64)), coordinates[1][0]])
-            value = arrays.add(value, shifted)
-        results.append(value.reshape(2, *shape[:axis], *shape[axis + 1 :]))
-    stacked = np.stack(results, axis=axis + 1)
-    return [np.ascontiguousarray(stacked[0]), np.ascontiguousarray(stacked[1])]
-
-
-def _contract_base(kernels: Kernels, cells: Cells, weights: Extension) -> Extension:
-    before, length, after = cells.shape
-    if after == 1:
-        return kernels.contract_columns(np.ascontiguousarray(cells.reshape(before, length)), weights)
-    if before == 1:
-        return kernels.contract_rows(weights, np.ascontiguousarray(cells.reshape(length, after)))
-    return np.concatenate([kernels.contract_rows(weights, np.ascontiguousarray(block)) for block in cells], axis=1)

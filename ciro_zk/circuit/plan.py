@@ -41,14 +41,13 @@ class Segment:
     log_size: int
     offset: int
 
-    def terms(self, point: Sequence[Ext]) -> tuple[Term, Ext]:
-        """eq at the segment's own variables over real cells, and the segment's selector, at a point of all leaves."""
-        split = len(point) - self.log_size
-        selector = ONE
-        for i in range(split):
+    def selector(self, point: Sequence[Ext]) -> Ext:
+        """eq of the offset's bits and the variables above the segment's own, at a point of all leaves."""
+        value = ONE
+        for i in range(len(point) - self.log_size):
             bit = self.offset >> (len(point) - 1 - i) & 1
-            selector = selector * (point[i] if bit else ONE - point[i])
-        return point_term(point[split:], self.shape), selector
+            value = value * (point[i] if bit else ONE - point[i])
+        return value
 
 
 def point_term(point: Sequence[Ext], shape: tuple[int, ...]) -> Term:
@@ -210,8 +209,12 @@ class Plan:
         multiplicities: list[tuple[int, Term]] = []
         lookup_weight, real_weight, phi = ZERO, ZERO, ZERO
         tables: list[tuple[int, Ext, Eq]] = []
+        terms: dict[tuple[int, ...], Term] = {}
         for segment in self.segments:
-            term, selector = segment.terms(point)
+            # Segments of one shape have the same variables of their own, the last ones.
+            if segment.shape not in terms:
+                terms[segment.shape] = point_term(point[len(point) - segment.log_size :], segment.shape)
+            term, selector = terms[segment.shape], segment.selector(point)
             weight = selector * total_weight(term)
             real_weight = real_weight + weight
             if segment.is_table:

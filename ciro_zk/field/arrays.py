@@ -71,6 +71,11 @@ def mul_base(a: Extension, b: Base) -> Extension:
     return np.stack([gl.mul(a[0], b), gl.mul(a[1], b)])
 
 
+def times_x(a: Extension) -> Extension:
+    """X a."""
+    return np.stack([gl.mul(_NON_RESIDUE, a[1]), a[0]])
+
+
 def scale(a: Extension, s: Ext) -> Extension:
     """s a, for one scalar s."""
     return mul(a, np.array([s.c0, s.c1], dtype=np.uint64).reshape((2,) + (1,) * (a.ndim - 1)))

@@ -92,11 +92,20 @@ def sum_axis(a: Base, axis: int = -1) -> Base:
     """The sum along one axis of fewer than 2^32 elements: the 32-bit halves add up exactly in 64 bits, then recombine."""
     low = np.atleast_1d(np.sum(a & EPSILON, axis=axis, dtype=np.uint64))
     high = np.atleast_1d(np.sum(a >> _32, axis=axis, dtype=np.uint64))
-    # low + 2^32 high, as a 128-bit number
+    result = _from_halves(low, high)
+    return result if a.ndim > 1 else result.reshape(())
+
+
+def sum_runs(a: Base, starts: NDArray[np.int64]) -> Base:
+    """The sums of the runs of the last axis, of fewer than 2^32 elements each, that begin at `starts`, ascending from 0."""
+    return _from_halves(np.add.reduceat(a & EPSILON, starts, axis=-1), np.add.reduceat(a >> _32, starts, axis=-1))
+
+
+def _from_halves(low: Base, high: Base) -> Base:
+    """low + 2^32 high, reduced from 128 bits."""
     shifted = high << _32
     total = low + shifted
-    result = _reduce(total, (high >> _32) + (total < shifted).astype(np.uint64))
-    return result if a.ndim > 1 else result.reshape(())
+    return _reduce(total, (high >> _32) + (total < shifted).astype(np.uint64))
 
 
 def sum_all(a: Base) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import ClassVar, TypeVar
 
@@ -106,8 +107,39 @@ class Transpose(LinearOp):
         return ((self.inputs[0], linear_form.transpose(term, self.permutation)),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Summand:
+    """One entry of every row of a sparse matrix, transposed: `rows` in the order of their `targets`."""
+
+    rows: NDArray[np.int64]
+    coefficients: NDArray[np.uint64] | None
+    """None: all 1."""
+    targets: NDArray[np.int64]
+    """Distinct, ascending."""
+    starts: NDArray[np.int64] | None
+    """Where each target's rows start; None: one row each."""
+
+    @staticmethod
+    def of(index: NDArray[np.int64], weight: NDArray[np.int64]) -> _Summand:
+        """From one column of both arrays."""
+        rows = np.nonzero(weight)[0]
+        rows = rows[np.argsort(index[rows], kind="stable")]
+        targets, starts = np.unique(index[rows], return_index=True)
+        coefficients = None if np.all(weight[rows] == 1) else goldilocks.from_signed(weight[rows])
+        return _Summand(rows, coefficients, targets, None if targets.size == rows.size else starts)
+
+    def add_to(self, result: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
+        """Add the transpose of `values` `(..., n_out)` to `result` `(..., n_in)`."""
+        part = values[..., self.rows]
+        if self.coefficients is not None:
+            part = goldilocks.mul(part, self.coefficients)
+        if self.starts is not None:
+            part = goldilocks.sum_runs(part, self.starts)
+        result[..., self.targets] = goldilocks.add(result[..., self.targets], part)
+
+
 @register
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AxisMap(LinearOp):
     """A sparse integer matrix along one axis: row i of `index` and `weight` lists what output cell i sums. A weight of 0 leaves an
     entry out."""
@@ -135,11 +167,17 @@ class AxisMap(LinearOp):
         high = max(sum(w * (x.high if w > 0 else x.low) for w in row) for row in self.weight)
         return (virtual((*x.shape[: self.axis], len(self.index), *x.shape[self.axis + 1 :]), low, high),)
 
+    @cached_property
     def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return np.array(self.index, dtype=np.int64), np.array(self.weight, dtype=np.int64)
 
+    @cached_property
+    def _summands(self) -> tuple[_Summand, ...]:
+        index, weight = self._arrays
+        return tuple(_Summand.of(index[:, j], weight[:, j]) for j in range(index.shape[1]))
+
     def _apply(self, x: NDArray[Number], weight: NDArray[Number]) -> NDArray[Number]:
-        index, _ = self._arrays()
+        index, _ = self._arrays
         shape = [1] * x.ndim
         shape[self.axis] = -1
         result: NDArray[Number] = np.zeros((*x.shape[: self.axis], index.shape[0], *x.shape[self.axis + 1 :]), dtype=x.dtype)
@@ -148,10 +186,10 @@ class AxisMap(LinearOp):
         return result
 
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
-        return (self._apply(inputs[0], self._arrays()[1]),)
+        return (self._apply(inputs[0], self._arrays[1]),)
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
-        (low, high), weight = inputs[0], self._arrays()[1]
+        (low, high), weight = inputs[0], self._arrays[1]
         up, down = np.maximum(weight, 0), np.minimum(weight, 0)
         return ((self._apply(low, up) + self._apply(high, down), self._apply(high, up) + self._apply(low, down)),)
 
@@ -159,43 +197,22 @@ class AxisMap(LinearOp):
         self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
     ) -> tuple[Floats, ...]:
         """sum |w| e + |w - W| (|x| + e)."""
-        (x, e), weight = inputs[0], np.abs(self._arrays()[1]).astype(np.float64)
+        (x, e), weight = inputs[0], np.abs(self._arrays[1]).astype(np.float64)
         error = self._apply(e, weight) + deviation.cells
         if deviation.coefficient(0):
             error += self._apply(np.abs(x) + e, np.where(weight > 0, deviation.coefficient(0), 0.0))
         return (error,)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
-        index, weight = self._arrays()
         length = inputs[0].shape[self.axis]
 
         def pull(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-            return _transposed(values, index, weight, length)
+            result = np.zeros((*values.shape[:-1], length), dtype=np.uint64)
+            for summand in self._summands:
+                summand.add_to(result, values)
+            return result
 
         return ((self.inputs[0], linear_form.map_axis(term, self.axis, pull)),)
-
-
-def _transposed(values: NDArray[np.uint64], index: NDArray[np.int64], weight: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
-    """`(2, ..., n_out)` -> `(2, ..., length)`: the transpose of the sparse matrix along the last axis."""
-    result = np.zeros((*values.shape[:-1], length), dtype=np.uint64)
-    for j in range(index.shape[1]):
-        rows = np.nonzero(weight[:, j])[0]
-        if not rows.size:
-            continue
-        targets, coefficients = index[rows, j], weight[rows, j]
-        part = values[..., rows]
-        if not np.all(coefficients == 1):
-            part = goldilocks.mul(part, goldilocks.from_signed(coefficients))
-        unique, counts = np.unique(targets, return_counts=True)
-        if np.all(counts == 1):
-            result[..., targets] = goldilocks.add(result[..., targets], part)
-        else:
-            order = np.argsort(targets, kind="stable")
-            starts = np.concatenate([[0], np.cumsum(np.bincount(targets)[unique])[:-1]])
-            for target, start, count in zip(unique, starts, counts, strict=True):
-                chosen = np.ascontiguousarray(part[..., order[start : start + count]])
-                result[..., target] = goldilocks.add(result[..., target], goldilocks.sum_axis(chosen))
-    return result
 
 
 @register

@@ -11,6 +11,7 @@ import numpy as np
 
 from ciro_zk.field.kernels import (
     BASE_IN,
+    BASE_OUT,
     INDEX_IN,
     INT,
     MATRIX_IN,
@@ -183,6 +184,54 @@ def contract_columns(matrix, weights, out, start, stop):  # type: ignore[no-unty
     columns = matrix.shape[1]
     for r in range(start, stop):
         out[0, r], out[1, r] = inner_product_base(weights, matrix[r], 0, columns)
+
+
+@kernel(BASE_IN, BASE_IN, INT, INT, MATRIX_OUT, BASE_OUT)
+def weighted_rows(cells, weights, first, stride, sums, out):  # type: ignore[no-untyped-def]
+    """out[i] = the sum over r of weights[r] cells[first + r stride + i], i < out's length; `sums` (4, BLOCK) is scratch."""
+    width = out.shape[0]
+    if stride == 1:
+        s0 = s1 = s2 = s3 = np.uint64(0)
+        row = cells[first : first + weights.shape[0]]
+        for r in range(weights.shape[0]):
+            s0, s1, s2, s3 = multiply_add(s0, s1, s2, s3, row[r], weights[r])
+        out[0] = from_columns(s0, s1, s2, s3)
+        return
+    c0, c1, c2, c3 = sums[0, :width], sums[1, :width], sums[2, :width], sums[3, :width]
+    sums[:, :width] = np.uint64(0)
+    for r in range(weights.shape[0]):
+        a, v = cells[first + r * stride : first + r * stride + width], weights[r]
+        for i in range(width):
+            s0, s1, s2, s3 = multiply_add(c0[i], c1[i], c2[i], c3[i], a[i], v)
+            c0[i] = s0
+            c1[i] = s1
+            c2[i] = s2
+            c3[i] = s3
+    for i in range(width):
+        out[i] = from_columns(c0[i], c1[i], c2[i], c3[i])
+
+
+@kernel(MATRIX_IN, STACK_IN, STACK_OUT, INT, INT)
+def contract_axis(cells, rows, out, start, stop):  # type: ignore[no-untyped-def]
+    """out (2, before, k after) from cells (parts, before length after), rows (k, 2, length), for start <= index before the axis < stop."""
+    count, length = rows.shape[0], rows.shape[2]
+    after = out.shape[2] // count
+    sums, other = np.empty((4, BLOCK), np.uint64), np.empty((2, BLOCK), np.uint64)
+    for b in range(start, stop):
+        for k in range(count):
+            for column in range(0, after, BLOCK):
+                width = min(BLOCK, after - column)
+                first, at = b * length * after + column, k * after + column
+                out0, out1 = out[0, b, at : at + width], out[1, b, at : at + width]
+                weighted_rows(cells[0], rows[k, 0], first, after, sums, out0)
+                weighted_rows(cells[0], rows[k, 1], first, after, sums, out1)
+                if cells.shape[0] == 2:
+                    other0, other1 = other[0, :width], other[1, :width]
+                    weighted_rows(cells[1], rows[k, 1], first, after, sums, other0)
+                    weighted_rows(cells[1], rows[k, 0], first, after, sums, other1)
+                    for i in range(width):
+                        out0[i] = add(out0[i], mul_7(other0[i]))
+                        out1[i] = add(out1[i], other1[i])
 
 
 @kernel(STACK_IN, INT, INT, MATRIX_OUT)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ def num_vars(length: int) -> int:
     return max(length - 1, 0).bit_length()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Eq:
     """The vector eq(point, i), 0 <= i < length, on one axis; point[0] is the top bit of i."""
 
@@ -41,15 +43,25 @@ class Eq:
     def dims(self) -> tuple[int, ...]:
         return (self.length,)
 
-    def dense(self) -> Extension:
+    @property
+    def is_one(self) -> bool:
+        """One cell of weight 1."""
+        return not self.point
+
+    @cached_property
+    def _dense(self) -> Extension:
         return np.ascontiguousarray(multilinear.eq_table(self.point)[:, : self.length])
 
+    def dense(self) -> Extension:
+        return self._dense
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Dense:
     """Explicit weights `(2, *dims)` over one or more consecutive axes."""
 
     values: Extension
+    is_one: ClassVar[bool] = False
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -60,6 +72,7 @@ class Dense:
 
 
 Group = Eq | Dense
+"""Compared by identity: forms that are derived from one form share its groups."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ciro_zk.field.extension import ONE, Ext
 from ciro_zk.field.goldilocks import Base
 
 __all__ = [
+    "contract_axis",
     "contract_columns",
     "contract_rows",
     "eq",
@@ -124,6 +125,19 @@ def contract_columns(matrix: Base, weights: Extension) -> Extension:
         for c in range(2):
             result[c, start : start + step] = gl.sum_axis(gl.mul(block, weights[c]), axis=1)
     return result
+
+
+def contract_axis(cells: NDArray[np.uint64], rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(c, before, length, after), (k, 2, length) -> (2, before, k, after): the sum over i of rows[j][i] cells[.., i, ..], base cells for
+    c = 1, extension cells for c = 2."""
+    results = []
+    for row in rows:
+        by_parts = [np.stack([gl.sum_axis(gl.mul(part, weights[:, None]), axis=1) for weights in row]) for part in cells]
+        value = by_parts[0]
+        if len(by_parts) == 2:
+            value = arrays.add(value, arrays.times_x(by_parts[1]))
+        results.append(value)
+    return np.stack(results, axis=2)
 
 
 def _check_point(size: int, point: Sequence[Ext]) -> None:

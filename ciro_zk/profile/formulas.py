@@ -6,7 +6,7 @@ nonces tried by each proof of work. `Drawn` holds them; without it the formulas 
     leaves    2^L fractions of C columns: contract_rows 2 C size base per segment
     tree      fraction_layer 3 (2^L - 1) extension
     layer k   k rounds: fraction_round 8 (2^k - 1) + 2 (2^cut - 1 + floor(k/2)), fold_stack 4 (2^k - 1) extension, cut = ceil(k/2)
-    product   n variables, d factors: product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
+    product   n variables, d factors: outer 2^n, product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
     rounds    r rounds on 2^v cells: inner_product T, fold_stack T extension, sub 2 T, T = 2^(v + 1) - 2^(v - r + 1); a first round on
               base cells instead 2 2^v + 2^v base, 2^(v - 1) extension
     queries   q points, c columns, l = floor(c/2), h = c - l: q (2^l + 2^h - 2 + c) + 2 q 2^h + 2 q 2^c base
@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from math import prod
 
 from ciro_zk.circuit.claims import Form, ProductInstance, factor_form, output_form, product_instances, split_accumulators, tau_length
-from ciro_zk.circuit.factor import Contract, Factor, Map
+from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.op import Column
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.params import Code
 from ciro_zk.field.extension import ONE, Ext
 from ciro_zk.poly.linear_form import Eq, Term
-from ciro_zk.profile.work import NODE_INPUT_BYTES, Work, encode_work, grind_work
+from ciro_zk.profile.work import NODE_INPUT_BYTES, Work, contract_work, encode_work, grind_work
 from ciro_zk.program.program import Program
 
 Counts = dict[tuple[str, str], Work]
@@ -84,13 +84,10 @@ def counts(program: Program, drawn: Drawn | None = None) -> Counts:
     if program.lookup_grinding_bits:
         tally.add_work("grind", grind_work(next(attempts)))
     _lookups(tally, program.plan)
-    for tensor, term in structure.accumulators:
+    for tensor, term in {(tensor, term.groups): (tensor, term) for tensor, term in structure.accumulators}.values():
         _accumulator_value(tally, term, program.plan.graph.tensors[tensor].size)
     tally.phase = PRODUCTS
-    for tensor, term in structure.accumulators:
-        _accumulator_value(tally, term, program.plan.graph.tensors[tensor].size)
-    for instance in structure.instances:
-        _product(tally, instance)
+    _products(tally, structure.instances)
     tally.phase = OPENING
     for layout in (program.plan.weight_layout, program.plan.witness_layout):
         _combine_forms(tally, structure.forms, layout, max(layout.num_vars, _oracle_vars(program, layout)))
@@ -177,39 +174,45 @@ def _accumulator_value(tally: _Tally, term: Term, size: int) -> None:
 
 
 def product_work(instance: ProductInstance) -> Work:
-    """All kernel calls of one product instance."""
+    """The work on one product instance, all its rounds counted as calls of its own."""
     tally = _Tally()
-    _product(tally, instance)
+    _tables(tally, instance)
+    _stack_rounds(tally, len(instance.factors) + (instance.eq_point is not None), [instance.num_vars])
     return sum(tally.counts.values(), Work())
 
 
-def _product(tally: _Tally, instance: ProductInstance) -> None:
+def _products(tally: _Tally, instances: Sequence[ProductInstance]) -> None:
+    """Each instance's tables, scaled, then the rounds: instances of one number of factors share their calls."""
+    by_degree: dict[int, list[int]] = defaultdict(list)
+    for instance in instances:
+        _tables(tally, instance)
+        by_degree[len(instance.factors) + (instance.eq_point is not None)].append(instance.num_vars)
+    for degree, sizes in by_degree.items():
+        _stack_rounds(tally, degree, sizes)
+
+
+def _tables(tally: _Tally, instance: ProductInstance) -> None:
     for factor in instance.factors:
         _factor_table(tally, factor)
-    n, degree = instance.num_vars, len(instance.factors)
     if instance.eq_point is not None:
-        tally.add("eq_table", 1, ext=(1 << n) - 1)
-        degree += 1
-    tally.add("product_round", n, ext=(degree + 1) * (degree - 1) * ((1 << n) - 1))
-    tally.add("fold_stack", n, ext=degree * ((1 << n) - 1))
+        tally.add("eq_table", 1, ext=(1 << instance.num_vars) - 1)
+    tally.add("outer", 1, ext=1 << instance.num_vars)
+
+
+def _stack_rounds(tally: _Tally, degree: int, sizes: Sequence[int]) -> None:
+    """Instances of `sizes` variables: the rounds of the largest."""
+    points = sum((1 << n) - 1 for n in sizes)
+    tally.add("product_round", max(sizes), ext=(degree + 1) * (degree - 1) * points)
+    tally.add("fold_stack", max(sizes), ext=degree * points)
 
 
 def _factor_table(tally: _Tally, factor: Factor) -> None:
-    """Last axis first, every contraction of `parts` coordinates by `rows` vectors: 2 rows parts times the cells so far."""
+    """Every contraction of `parts` coordinates by `count` vectors: 2 count parts times the cells so far."""
     _combine(tally, factor.tensors, factor.constant, prod(factor.shape))
     shape, parts = list(factor.view), 1
-    for axis in reversed(range(len(shape))):
-        role = factor.roles[axis]
-        if not isinstance(role, Contract | Map):
-            continue
-        rows = role.rows.shape[0] if isinstance(role, Map) else 1
-        before, after = prod(shape[:axis]), prod(shape[axis + 1 :])
-        cells = before * shape[axis] * after
-        kernel, calls = ("contract_columns", 1) if after == 1 else ("contract_rows", before)
-        tally.add(kernel, calls * rows * parts, base=2 * cells * rows * parts)
-        if parts == 2:
-            tally.add("mul", rows, base=rows * before * after)
-        shape[axis], parts = rows, 2
+    for axis, rows in factor.contractions():
+        tally.add_work("contract_axis", contract_work(parts, prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), rows.shape[0]))
+        shape[axis], parts = rows.shape[0], 2
 
 
 def _combine_forms(tally: _Tally, forms: Sequence[Form], layout: Layout, num_vars: int) -> None:

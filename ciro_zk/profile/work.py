@@ -4,8 +4,9 @@ Multiplications are those of the kernel's definition, not of an implementation: 
 field, extension x extension 1 of the extension field (whose implementations take 3 or 4 of the base field and a multiplication by 7).
 Additions are counted for the kernels that do nothing else. Bytes are what a hash function reads, its padding aside.
 
-    fold_stack        k n/2 extension          product_round    (d + 1)(d - 1) n/2 extension      contract_*     2 R C base
-    fraction_layer    3 n/2 extension          fraction_round   8 n/2 + 2 blocks extension        eq_table       2^k - 1 extension
+    fold_stack        k n/2 extension          product_round    (d + 1)(d - 1) n/2 extension      eq_table       2^k - 1 extension
+    fraction_layer    3 n/2 extension          fraction_round   8 n/2 + 2 blocks extension        contract_*     2 R C base
+    contract_axis     k lines of length n, on c coordinates: 2 c n base a line, and 1 for c = 2
     encode_rows       rows N (1 + log2(n) / 2) base, N = n 2^blowup: the coset's powers and 2^blowup transforms of length n
 """
 
@@ -63,6 +64,12 @@ def encode_work(rows: int, n: int, log_blowup: int) -> Work:
     """One `encode_rows`."""
     size = rows * n << log_blowup
     return Work(calls=1, base=size + size * (n.bit_length() - 1) // 2)
+
+
+def contract_work(parts: int, before: int, length: int, after: int, count: int) -> Work:
+    """One `contract_axis`: `count` sums of every line of the axis, and for extension cells (2 parts) a multiplication by 7 each."""
+    lines = before * after * count
+    return Work(calls=1, base=2 * parts * lines * length + (lines if parts == 2 else 0))
 
 
 def grind_work(attempts: int) -> Work:
@@ -145,6 +152,12 @@ KERNELS: dict[str, Kernel] = {
         lambda r, c: Work(calls=1, base=2 * r * c),
         lambda w, r, c: (w(r, c), w(2, c)),
         (64, 1 << 13),
+    ),
+    "contract_axis": Kernel(
+        lambda cells, rows: (*cells.shape, rows.shape[0]),
+        contract_work,
+        lambda w, c, before, length, after, k: (w(c, before, length, after), w(k, 2, length)),
+        (2, 64, 32, 32, 3),
     ),
     "product_round": Kernel(
         lambda f: (f.shape[0], f.shape[2]),

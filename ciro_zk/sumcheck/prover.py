@@ -9,10 +9,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.field import arrays
 from ciro_zk.field.extension import ZERO, Ext, P
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels
-from ciro_zk.sumcheck.verifier import HALF, horner
+from ciro_zk.sumcheck.verifier import HALF
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +55,53 @@ def interpolate(values: Sequence[Ext]) -> list[Ext]:
 
 def prove_products(
     transcript: ProverTranscript, kernels: Kernels, instances: Sequence[Instance], num_rounds: int, degree: int, label: str
-) -> tuple[list[Ext], list[NDArray[np.uint64]]]:
-    """Run the rounds; returns the point and, per instance, its factors' values `(d, 2, 1)` at the point's suffix.
+) -> tuple[list[Ext], list[list[Ext]]]:
+    """Run the rounds; returns the point and, per instance, its factors' values at the point's suffix.
 
-    Each instance keeps its own running claim: before it starts its round polynomial is the constant claim / 2^(rounds to go).
+    Before an instance starts, its round polynomial is the constant claim / 2^(rounds so far). Those of d factors that have started are one
+    stack `(d, 2, 2^k m)`, the index of the m instances below the k variables to go, so that a round on the stack is a round on their sum;
+    the first factor in it carries the instance's coefficient.
     """
-    stacks = [instance.factors for instance in instances]
-    starts = [num_rounds - instance.num_vars for instance in instances]
-    # Over the rounds in which an instance is constant its sum is the claim itself, halved each time.
-    claims = [instance.coefficient * instance.claim for instance in instances]
     scales = [instance.coefficient for instance in instances]
+    stacks: dict[int, NDArray[np.uint64]] = {}
+    members: dict[int, list[int]] = {}
     point: list[Ext] = []
-    for k in range(num_rounds):
+    for left in reversed(range(num_rounds + 1)):
+        for i, instance in enumerate(instances):
+            if instance.num_vars == left:
+                count = instance.factors.shape[0]
+                members.setdefault(count, []).append(i)
+                stacks[count] = _joined(stacks.get(count), _scaled(kernels, instance.factors, scales[i]))
+        if left == 0:
+            break
         sent = [ZERO] * (degree + 1)
-        polynomials = []
-        for i, stack in enumerate(stacks):
-            if k < starts[i]:
+        for i, instance in enumerate(instances):
+            if instance.num_vars < left:
                 scales[i] = scales[i] * HALF
-                polynomials.append([claims[i] * HALF])
-            else:
-                values = kernels.product_round(stack)
-                polynomials.append([c * scales[i] for c in interpolate(values)])
-            for j, c in enumerate(polynomials[-1]):
+                sent[0] = sent[0] + scales[i] * instance.claim
+        for stack in stacks.values():
+            for j, c in enumerate(interpolate(kernels.product_round(stack))):
                 sent[j] = sent[j] + c
         transcript.send_elements(f"{label} round", [sent[0], *sent[2:]])
         x = transcript.challenge(f"{label} challenge")
-        for i in range(len(stacks)):
-            claims[i] = horner(polynomials[i], x)
-            if k >= starts[i]:
-                stacks[i] = kernels.fold_stack(stacks[i], x)
+        stacks = {count: kernels.fold_stack(stack, x) for count, stack in stacks.items()}
         point.append(x)
-    return point, stacks
+    finals: list[list[Ext]] = [[] for _ in instances]
+    for count, stack in stacks.items():
+        for slot, i in enumerate(members[count]):
+            first, *others = [arrays.get(table, slot) for table in stack]
+            finals[i] = [first * scales[i].inverse(), *others]
+    return point, finals
+
+
+def _scaled(kernels: Kernels, factors: NDArray[np.uint64], scale: Ext) -> NDArray[np.uint64]:
+    """The same product, `scale` times."""
+    return np.stack([kernels.outer(arrays.from_list([scale]), factors[0]), *factors[1:]])
+
+
+def _joined(stack: NDArray[np.uint64] | None, factors: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A stack with one more instance, of as many variables as are left."""
+    if stack is None:
+        return factors
+    count, _, size = factors.shape
+    return np.concatenate([stack.reshape(count, 2, size, -1), factors[..., None]], axis=3).reshape(count, 2, -1)

@@ -317,8 +317,8 @@ class Malicious(Proving):
             for _ in range(rounds - spec.num_vars):
                 weight = weight * HALF
             if spec.eq_point is not None:
-                weight = weight * arrays.get(final[0], 0)
-            answers.append([arrays.get(f, 0) for f in final[0 if spec.eq_point is None else 1 :]])
+                weight = weight * final[0]
+            answers.append(final[0 if spec.eq_point is None else 1 :])
             value = weight
             for answer in answers[-1]:
                 value = value * answer

@@ -130,6 +130,18 @@ def test_contractions_agree_with_each_other(kernels: Kernels) -> None:
     assert arrays.get(by_rows, 7) == total(w * int(x) for w, x in zip(arrays.to_list(left), matrix[:, 7], strict=True))
 
 
+def test_contracting_an_axis(kernels: Kernels) -> None:
+    words = Words(5)
+    cells, rows = words(2, 3, 7, 4), words(5, 2, 7)
+    result = kernels.contract_axis(cells, rows)
+    assert result.shape == (2, 3, 5, 4)
+    line = [x * w for x, w in zip(arrays.to_list(cells[:, 1, :, 2]), arrays.to_list(rows[4]), strict=True)]
+    assert arrays.get(result[:, 1, 4], 2) == total(line)
+    assert arrays.get(kernels.contract_axis(cells[:1].copy(), rows)[:, 1, 4], 2) == total(
+        w * int(x) for x, w in zip(cells[0, 1, :, 2], arrays.to_list(rows[4]), strict=True)
+    )
+
+
 def test_codewords_are_evaluations_and_linear(kernels: Kernels) -> None:
     words = Words(4)
     message = words(3, 128)
@@ -192,6 +204,9 @@ def test_elementwise_and_sums(compiled: Kernels, n: int) -> None:
         same(compiled, "contract_rows", words(2, m), words(m, n))
         same(compiled, "contract_columns", words(n, m), words(2, m))
         same(compiled, "contract_columns", words(m, n), words(2, n))
+        for parts, before, after in ((1, 1, m), (1, m, 1), (2, 1, m), (2, m, 3)):
+            same(compiled, "contract_axis", words(parts, before, n, after), words(3, 2, n))
+            same(compiled, "contract_axis", words(parts, before, n, after), words(1, 2, n))
 
 
 @pytest.mark.parametrize("n", [2, 4, 6, 16, 34, 514, 4096, 1 << 16])

@@ -93,6 +93,14 @@ def test_sums(values: list[int]) -> None:
         assert gl.sum_axis(column[:, 0]).tolist() == sum(values) % P
 
 
+@given(st.lists(st.lists(ELEMENTS, min_size=1, max_size=5), min_size=1, max_size=5))
+def test_sums_of_runs(runs: list[list[int]]) -> None:
+    starts = np.cumsum([0, *(len(run) for run in runs[:-1])])
+    values = words(*[value for run in runs for value in run])
+    assert gl.sum_runs(values, starts).tolist() == [sum(run) % P for run in runs]
+    assert gl.sum_runs(np.stack([values, values]), starts).tolist() == [[sum(run) % P for run in runs]] * 2
+
+
 def test_power_and_powers() -> None:
     assert gl.power(words(3, 0), 100).tolist() == [pow(3, 100, P), 0]
     assert gl.power(words(3, 0), 0).tolist() == [1, 1]

@@ -61,6 +61,7 @@ def test_counts_are_the_formulas(name: str) -> None:
 def test_samples_are_calls_of_their_sizes(name: str) -> None:
     kernel = KERNELS[name]
     small = {"eq_table": (3,), "encode_rows": (2, 8, 1), "grind": (4,), "fold_stack": (3, 8), "product_round": (3, 8)}
+    small["contract_axis"] = (2, 3, 4, 5, 2)
     dims = small.get(name, (8, 4)[: len(kernel.bulk)])
     arguments = kernel.sample(random_words(1), *dims)
     getattr(plain_kernels(), name)(*arguments)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ciro_zk.errors import ProofFormatError, ProofRejected
-from ciro_zk.field import arrays
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers, total
 from ciro_zk.hash.transcript import ProverTranscript, VerifierTranscript
 from ciro_zk.kernels import plain_kernels
@@ -45,11 +44,11 @@ def run(
     coefficients = powers(random_ext(rng), len(made))
     instances = [Instance(tables, c, claim) for (tables, claim), c in zip(made, coefficients, strict=True)]
     transcript = ProverTranscript("test")
-    point, stacks = prove_products(transcript, KERNELS, instances, rounds, degree, "test")
-    finals = [reduce(mul, [arrays.get(f, 0) for f in stack]) for stack in stacks]
-    for (tables, _), stack in zip(made, stacks, strict=True):
+    point, values = prove_products(transcript, KERNELS, instances, rounds, degree, "test")
+    finals = [reduce(mul, factors) for factors in values]
+    for (tables, _), factors in zip(made, values, strict=True):
         suffix = point[rounds - (int(tables.shape[2]).bit_length() - 1) :]
-        assert [arrays.get(f, 0) for f in stack] == [mle(from_table(t), suffix) for t in tables]
+        assert factors == [mle(from_table(t), suffix) for t in tables]
     return transcript.proof_bytes(), point, finals, coefficients, made, rounds, degree
 
 
