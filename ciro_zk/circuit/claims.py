@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ciro_zk.circuit.factor import Factor
-from ciro_zk.circuit.op import ProductOp
 from ciro_zk.circuit.plan import LeafForms, Plan, padded_vars, point_term
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.errors import ProofRejected
@@ -55,9 +54,7 @@ def product_instances(plan: Plan, claims: Sequence[AccumulatorClaim], tau: Seque
     """One instance per accumulator claim, then one per zero check."""
     instances = []
     for claim in claims:
-        op = plan.graph.producer(claim.tensor).op
-        if not isinstance(op, ProductOp):
-            raise TypeError(f"accumulator {claim.tensor} is made by {op.kind}")
+        op = plan.graph.product(claim.tensor)
         factors = op.factors(claim.term, plan.graph.input_tensors(op))
         instances.append(ProductInstance(factors, None, factors[0].num_vars))
     for check in plan.zero_checks:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ciro_zk.circuit.error import EXACT, Deviation, Floats
-from ciro_zk.circuit.op import CircuitError, Integers, LinearOp, Op
+from ciro_zk.circuit.op import CircuitError, CommitOp, Integers, LinearOp, Op, ProductOp
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import ZERO, Ext
 from ciro_zk.lookup.tables import Table
@@ -62,6 +62,14 @@ class Graph:
         if tensor not in self._producers:
             raise CircuitError(f"tensor {tensor} has no producer")
         return self._producers[tensor]
+
+    def product(self, accumulator: int) -> ProductOp:
+        """The product that an accumulator is."""
+        node = self.producer(accumulator)
+        op = node.op.products(node.outputs).get(accumulator) if isinstance(node.op, CommitOp) else node.op
+        if not isinstance(op, ProductOp):
+            raise CircuitError(f"accumulator {accumulator} is made by {node.op.kind}")
+        return op
 
     def input_tensors(self, op: Op) -> tuple[Tensor, ...]:
         return tuple(self.tensors[i] for i in op.inputs)

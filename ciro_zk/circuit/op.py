@@ -2,7 +2,7 @@
 
 Three kinds: a `LinearOp` output is virtual (forms are pulled back through it), a `ProductOp` output is an accumulator
 (its claims go to the batched sumcheck), a `CommitOp` commits its outputs and constrains them by lookups and zero
-checks.
+checks; it may have accumulators of its own among its outputs, which the lookups refer to.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class ProductOp(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitOp(Op):
-    """Committed outputs, each constrained by the lookups and zero checks."""
+    """Committed outputs, each constrained by the lookups and zero checks; accumulators that these refer to."""
 
     @abstractmethod
     def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
@@ -142,6 +142,10 @@ class CommitOp(Op):
 
     def zero_checks(self, outputs: Sequence[int], inputs: Sequence[Tensor]) -> tuple[ZeroCheck, ...]:
         return ()
+
+    def products(self, outputs: Sequence[int]) -> Mapping[int, ProductOp]:
+        """The accumulators among the outputs, by id: products of inputs and outputs that the lookups refer to."""
+        return {}
 
 
 _REGISTRY: dict[str, type[Op]] = {}

@@ -21,7 +21,7 @@ from functools import cached_property
 from ciro_zk.circuit.factor import Factor, Keep
 from ciro_zk.circuit.graph import Graph
 from ciro_zk.circuit.layout import Layout
-from ciro_zk.circuit.op import CircuitError, Column, CommitOp, LinearOp, Lookup, ProductOp, ZeroCheck
+from ciro_zk.circuit.op import CircuitError, Column, CommitOp, LinearOp, Lookup, ZeroCheck
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import ONE, ZERO, Ext
 from ciro_zk.poly.linear_form import Eq, Term, num_vars
@@ -177,9 +177,9 @@ class Plan:
                     self._check_form(tensor, check.shape, accumulators=False)
         for port in graph.outputs:
             self._check_form(port.tensor, graph.tensors[port.tensor].shape, accumulators=False)
-        for node in graph.nodes:
-            if isinstance(node.op, ProductOp):
-                for tensor in node.op.inputs:
+        for i, accumulator in enumerate(graph.tensors):
+            if accumulator.storage is Storage.ACCUMULATOR:
+                for tensor in graph.product(i).inputs:
                     self._check_form(tensor, graph.tensors[tensor].shape, accumulators=False)
 
     def _check_range_ledger(self) -> None:
@@ -198,9 +198,7 @@ class Plan:
             if self.graph.tensors[source].storage is Storage.ACCUMULATOR:
                 if not accumulators:
                     raise CircuitError(f"accumulator {source} is used without requantisation")
-                op = self.graph.producer(source).op
-                if not isinstance(op, ProductOp):
-                    raise CircuitError(f"accumulator {source} is made by {op.kind}")
+                op = self.graph.product(source)
                 op.factors(pulled, self.graph.input_tensors(op))
 
     def leaf_forms(self, point: Sequence[Ext], beta: Ext) -> LeafForms:

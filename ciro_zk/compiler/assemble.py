@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import ldexp, prod
@@ -21,11 +22,11 @@ from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.tensor import Storage
-from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Greatest, Integers, Leaf, Plain, Rescale, relu_part
+from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Integers, Leaf, Plain, Ranged, Rescale, relu_part
 from ciro_zk.errors import BoundsError
 from ciro_zk.lookup import tables
 from ciro_zk.lookup.tables import Clamp, Function
-from ciro_zk.ops import Combine, Maximum, Requantise
+from ciro_zk.ops import Combine, Requantise
 from ciro_zk.poly.linear_form import num_vars
 
 MAX_GRAPH_ROWS = 1 << tables.MAX_LOG_ROWS
@@ -143,29 +144,31 @@ def parts(draft: Draft, entry: Rescale, split: frozenset[Function]) -> tuple[Par
 
 def _range_bits(draft: Draft, found: Sequence[Part]) -> tuple[int, int]:
     """(B of the range table with the fewest leaves, those leaves)."""
-    least, fixed, needed = MIN_RANGE_BITS, 0, False
-    for entry in draft.entries:
-        if isinstance(entry, Greatest):
-            needed = True
-            operands = [draft.tensors[i] for i in entry.sources]
-            spread = max(t.high for t in operands) - min(t.low for t in operands)
-            if spread.bit_length() > MAX_RANGE_BITS:
-                raise BoundsError("differences in a maximum do not fit a range table", node=entry.name, bound=spread, remedy=FEWER_BITS)
-            least = max(least, spread.bit_length())
-            fixed += len(entry.sources) * padded_cells(operands[0].shape)
+    ranged = [entry for entry in draft.entries if isinstance(entry, Ranged)]
     shifted = [part for part in found if part.entry.shift]
-    if not (needed or shifted):
+    if not (ranged or shifted):
         return MIN_RANGE_BITS, 1 << MIN_RANGE_BITS
     costs = {}
-    for b in range(least, MAX_RANGE_BITS + 1):
-        if all(_fits(part, b) for part in shifted):
-            costs[b] = (1 << b) + fixed + sum(-(-part.entry.shift // b) * padded_cells(part.shape) for part in shifted)
+    for b in range(MIN_RANGE_BITS, MAX_RANGE_BITS + 1):
+        # at the greatest b every maximum, quotient and root fits: the draft has seen to that
+        with suppress(CircuitError):
+            others = sum(_ranged_cost(draft, entry, b) for entry in ranged)
+            if all(_fits(part, b) for part in shifted):
+                costs[b] = (1 << b) + others + sum(-(-part.entry.shift // b) * padded_cells(part.shape) for part in shifted)
     if not costs:
         worst = max(shifted, key=lambda part: part.magnitude)
         message = "values of this size cannot be requantised without wrapping around the field"
         raise BoundsError(message, node=worst.entry.name, bound=worst.magnitude, remedy=FEWER_BITS)
     best = min(costs, key=lambda b: (costs[b], -b))
     return best, costs[best]
+
+
+def _ranged_cost(draft: Draft, entry: Ranged, b: int) -> int:
+    """The leaves of an operator's lookups in a range table of b bits; `CircuitError` where it does not fit."""
+    tables_of = (tables.Range(bits=b),)
+    operands = [draft.tensors[i] for i in entry.op.inputs]
+    outputs = range(len(entry.op.infer(operands, tables_of)))
+    return sum(padded_cells(lookup.shape) for lookup in entry.op.lookups(outputs, operands, tables_of))
 
 
 def _fits(part: Part, b: int) -> bool:
@@ -237,8 +240,8 @@ class _Replay:
         elif isinstance(entry, Rescale):
             tensor = self._rescale(entry, deviation)
         else:
-            maximum = Maximum(inputs=tuple(self.ids[i] for i in entry.sources), range_table=self.range_table)
-            tensor = self.builder.add(maximum, entry.name)[0]
+            ranged = replace(entry.op, inputs=tuple(self.ids[i] for i in entry.op.inputs), range_table=self.range_table)
+            tensor = self.builder.add(ranged, entry.name)[0]
         self.ids.append(tensor)
         if deviation != EXACT and not isinstance(entry, Rescale):
             self.deviations[tensor] = deviation

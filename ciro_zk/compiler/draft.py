@@ -1,7 +1,7 @@
 """The integer circuit before its tables are chosen: operators in order, with the interval that every cell can reach.
 
 Tables are shared by all operators with the same function, so their domains are known only when all operators are.
-Until then a requantisation names its function, a maximum no range table. `build` (in `ciro_zk.compiler.assemble`)
+Until then a requantisation names its function, a maximum, quotient or root no range table. `build` (in `ciro_zk.compiler.assemble`)
 replays the draft into a graph.
 
 Two bounds are carried along: the tensors' soundness range, which follows from what the circuit enforces, and the
@@ -11,8 +11,9 @@ latter sizes the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,9 @@ from ciro_zk.circuit.op import CircuitError, Op
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.errors import BoundsError
 from ciro_zk.lookup.tables import Clamp, Function, Graph, Range, round_shift
-from ciro_zk.ops import Maximum, Requantise
+from ciro_zk.ops import Divide, Maximum, Requantise, SquareRoot
 
+T = TypeVar("T")
 Integers = NDArray[np.int64]
 Interval = tuple[Integers, Integers]
 
@@ -61,14 +63,14 @@ class Rescale:
 
 
 @dataclass(frozen=True, slots=True)
-class Greatest:
-    """A maximum to be given the range table."""
+class Ranged:
+    """A maximum, quotient or root to be given the range table; its inputs are draft ids."""
 
-    sources: tuple[int, ...]
+    op: Maximum | Divide | SquareRoot
     name: str
 
 
-Entry = Leaf | Plain | Rescale | Greatest
+Entry = Leaf | Plain | Rescale | Ranged
 
 
 def relu_part(function: Function) -> Clamp | None:
@@ -123,11 +125,7 @@ class Draft:
 
     def add(self, op: Op, name: str, deviation: Deviation = EXACT) -> int:
         """A linear or product operator."""
-        try:
-            (tensor,) = op.infer([self.tensors[i] for i in op.inputs], ())
-        except CircuitError as error:
-            bound = max(self.tensors[i].magnitude for i in op.inputs)
-            raise BoundsError(str(error), node=name, bound=bound, remedy=FEWER_BITS) from error
+        (tensor,) = self._guarded(lambda _, tensors: op.infer(tensors, ()), op.inputs, name)
         (interval,) = op.interval([self.intervals[i] for i in op.inputs], ())
         return self._append(Plain(op, name), tensor, interval, deviation)
 
@@ -149,8 +147,24 @@ class Draft:
 
     def greatest(self, sources: Sequence[int], name: str) -> int:
         """The cell-wise maximum of 2 to 4 tensors, committed."""
-        op = Maximum(inputs=tuple(sources), range_table=0)
-        tensors = [self.tensors[i] for i in sources]
-        low, high = min(t.low for t in tensors), max(t.high for t in tensors)
-        tensor = Tensor(name="", shape=tensors[0].shape, storage=Storage.WITNESS, low=low, high=high, bounded_by="equality")
-        return self._append(Greatest(tuple(sources), name), tensor, op.interval([self.intervals[i] for i in sources], ())[0])
+        return self._ranged(Maximum(inputs=tuple(sources), range_table=0), name)
+
+    def divide(self, numerator: int, divisor: int, name: str) -> int:
+        """floor(n / d), committed; the divisor is positive by its range."""
+        return self._ranged(self._guarded(Divide.of, (numerator, divisor), name), name)
+
+    def square_root(self, source: int, name: str) -> int:
+        """floor(sqrt(v)), committed; v is not negative by its range."""
+        return self._ranged(self._guarded(SquareRoot.of, (source,), name), name)
+
+    def _guarded(self, make: Callable[[Sequence[int], Sequence[Tensor]], T], inputs: Sequence[int], name: str) -> T:
+        tensors = [self.tensors[i] for i in inputs]
+        try:
+            return make(inputs, tensors)
+        except CircuitError as error:
+            raise BoundsError(str(error), node=name, bound=max(t.magnitude for t in tensors), remedy=FEWER_BITS) from error
+
+    def _ranged(self, op: Maximum | Divide | SquareRoot, name: str) -> int:
+        scratch = (Range(bits=16),)
+        tensor = self._guarded(lambda _, t: op.infer(t, scratch)[0], op.inputs, name)
+        return self._append(Ranged(op, name), tensor, op.interval([self.intervals[i] for i in op.inputs], ())[0])

@@ -1,6 +1,7 @@
 """Fusions on steps: fewer requantisations, each of which costs look-ups.
 
     Affine after Affine, Convolution or MatMul      folded into the constants (BatchNorm, bias, scaling)
+    Affine by a number after a Pair                 folded into its factor
     Select of zeros before Convolution              becomes its padding
     Activation after a view or a max pool           moves before it (both commute with a monotone function)
     Activation after a requantised step             goes into its table
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from ciro_zk.compiler.steps import (
     Function,
     MatMul,
     MaxPool,
+    Pair,
     Product,
     Requantised,
     Reshape,
@@ -39,7 +42,7 @@ from ciro_zk.compiler.steps import (
 
 def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
-    rules: list[Callable[[_Steps], bool]] = [_affine, _padding, _activation, _residual]
+    rules: list[Callable[[_Steps], bool]] = [_affine, _scaling, _padding, _activation, _residual]
     current = _Steps(program.steps, {name for _, name in program.outputs})
     while any(rule(current) for rule in rules):
         pass
@@ -104,6 +107,23 @@ def _affine(steps: _Steps) -> bool:
         )
         steps.replace([source, step], [merged])
         changed = True
+    return changed
+
+
+def _scaling(steps: _Steps) -> bool:
+    """y = number * pair into the pair's factor."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        if not isinstance(step, Affine) or step.weight.size != 1 or step.offset is not None or step.signs or step.function is not None:
+            continue
+        source = steps.by_name.get(step.inputs[0])
+        if not isinstance(source, Pair) or uses[source.output] != 1 or source.function is not None or source.shape != step.shape:
+            continue
+        factor = source.factor * float(step.weight.reshape(-1)[0])
+        if factor and isfinite(factor):
+            steps.replace([source, step], [replace(source, output=step.output, statistic=step.statistic, factor=factor)])
+            changed = True
     return changed
 
 

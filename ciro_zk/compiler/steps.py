@@ -2,6 +2,7 @@
 
     view        Reshape, Transpose, Select (slice, pad, broadcast: per axis a list of source indices, -1 for zero), Concat
     product     MatMul, Convolution, Affine (scale * x + offset, both constant)
+    pair        Contraction, Multiply: products of two computed tensors
     sum         Sum of tensors with signs, Average over windows
     other       MaxPool, Activation, Fixed (a constant that is concatenated or put out)
 
@@ -143,6 +144,23 @@ class Convolution(Product):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Affine(Product):
     """weight * x + offset, cell by cell; the weight broadcasts to `shape`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pair(Requantised):
+    """A product of two computed tensors, times a number."""
+
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contraction(Pair):
+    """inputs[0] (..., s, k) by inputs[1] (..., k, o), leading axes equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Multiply(Pair):
+    """inputs[0] * inputs[1], cell by cell, of one shape but for axes of inputs[1] that are 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -48,11 +48,9 @@ class _Batcher:
         flags = [self.is_batched[i] for i in op.inputs]
         ids = tuple(self.ids[i] for i in op.inputs)
         if any(flags):
-            if isinstance(op, ProductOp):
-                if flags != [True, False]:
-                    raise CircuitError(f"{op.kind}: only products of data with weights can be batched")
-            else:
-                ids = tuple(i if flag else self.repeated(i) for i, flag in zip(ids, flags, strict=True))
+            # a product's second operand may be the same for all
+            whole = 1 if isinstance(op, ProductOp) else len(ids)
+            ids = tuple(i if flag or k >= whole else self.repeated(i) for k, (i, flag) in enumerate(zip(ids, flags, strict=True)))
             new = op.batch(self, ids)
         else:
             new = self.builder.add(replace(op, inputs=ids))

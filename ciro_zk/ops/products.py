@@ -2,7 +2,7 @@
 
     MatMul      y[b, s, o] = sum_k x[b, s, k] w[b, k, o]                                   (Thaler 2013)
     Conv        y[n, g, o, *p] = sum_(c, *i) w[g, o, c, *i] x[n, g, c, *(stride p + dilation i - pad)]
-    Hadamard    y[*i] = x[*i] w[*i], an axis of w may be 1 (broadcast)
+    Hadamard    y[*i] = x[*i] w[*i], an axis of w may be 1 (broadcast); not negative where w is x
 
 Identity: for a form u_1 x u_2 x ... on y the axes that only one operand has are contracted before the sum, so that the
 sum runs over the common axes: a sumcheck of degree 2 per variable, soundness error 2 / |K| a round. For Conv the
@@ -39,11 +39,12 @@ EXACT_FLOAT = 1 << 53
 MANY_PRODUCTS = 1 << 26
 
 
-def accumulator(shape: tuple[int, ...], magnitude: int) -> Tensor:
-    """An accumulator whose cells are at most `magnitude`; `CircuitError` where it could wrap around p."""
+def accumulator(shape: tuple[int, ...], magnitude: int, *, square: bool = False) -> Tensor:
+    """An accumulator whose cells are at most `magnitude`, of squares not negative; `CircuitError` where it could wrap around p."""
     if magnitude >= HALF_FIELD:
         raise CircuitError(f"sums up to {magnitude} would wrap around the field; use fewer bits")
-    return Tensor(name="", shape=shape, storage=Storage.ACCUMULATOR, low=-magnitude, high=magnitude, bounded_by="its operands")
+    low = 0 if square else -magnitude
+    return Tensor(name="", shape=shape, storage=Storage.ACCUMULATOR, low=low, high=magnitude, bounded_by="its operands")
 
 
 def exact_matmul(a: Integers, b: Integers) -> Integers:
@@ -94,8 +95,14 @@ class MatMul(ProductOp):
     kind: ClassVar[str] = "matmul"
 
     def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """The batch joins s: x (N, b, s, k) as (b, N s, k), y (b, N s, o) as (N, b, s, o)."""
+        """The batch joins s: x (N, b, s, k) as (b, N s, k), y (b, N s, o) as (N, b, s, o). Where w has it too it joins b."""
         size, b, s, k = batcher.shape(inputs[0])
+        if len(batcher.shape(inputs[1])) == 4:
+            o = batcher.shape(inputs[1])[3]
+            (x,) = batcher.add(Reshape(inputs=inputs[:1], shape=(size * b, s, k)))
+            (w,) = batcher.add(Reshape(inputs=inputs[1:], shape=(size * b, k, o)))
+            (y,) = batcher.add(MatMul(inputs=(x, w)))
+            return batcher.add(Reshape(inputs=(y,), shape=(size, b, s, o)))
         (moved,) = batcher.add(Transpose(inputs=inputs[:1], permutation=(1, 0, 2, 3)))
         (flat,) = batcher.add(Reshape(inputs=(moved,), shape=(b, size * s, k)))
         (y,) = batcher.add(MatMul(inputs=(flat, inputs[1])))
@@ -223,20 +230,32 @@ class Hadamard(ProductOp):
     kind: ClassVar[str] = "hadamard"
 
     def batch(self, batcher: Batcher, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        (w,) = batcher.add(Reshape(inputs=inputs[1:], shape=(1, *batcher.shape(inputs[1]))))
-        return batcher.add(Hadamard(inputs=(inputs[0], w)))
+        x, w = inputs
+        if len(batcher.shape(w)) < len(batcher.shape(x)):
+            (w,) = batcher.add(Reshape(inputs=(w,), shape=(1, *batcher.shape(w))))
+        return batcher.add(Hadamard(inputs=(x, w)))
 
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         x, w = inputs
         if len(x.shape) != len(w.shape) or any(b not in (1, a) for a, b in zip(x.shape, w.shape, strict=True)):
             raise CircuitError(f"{w.shape} does not broadcast to {x.shape}")
-        return (accumulator(x.shape, x.magnitude * w.magnitude),)
+        return (accumulator(x.shape, x.magnitude * w.magnitude, square=self._is_square),)
+
+    @property
+    def _is_square(self) -> bool:
+        return self.inputs[0] == self.inputs[1]
 
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
         return (inputs[0] * inputs[1],)
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
-        return (_bilinear_interval(inputs[0], inputs[1], np.multiply),)
+        (x_low, x_high), (w_low, w_high) = inputs
+        ends = [x_low * w_low, x_high * w_high]
+        if self._is_square:
+            inside = (x_low <= 0) & (x_high >= 0)
+            return ((np.where(inside, 0, np.minimum(*ends)), np.maximum(*ends)),)
+        ends += [x_low * w_high, x_high * w_low]
+        return ((np.minimum.reduce(ends), np.maximum.reduce(ends)),)
 
     def error(
         self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation

@@ -14,10 +14,11 @@ from typing import ClassVar
 import numpy as np
 
 from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Integers, Lookup, register
-from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.field.extension import P
 from ciro_zk.lookup.tables import Range, Table
-from ciro_zk.ops.requantise import inverse_power, table_at
+from ciro_zk.ops.limbs import limb_lookups, limb_tensors, lower_limbs
+from ciro_zk.ops.requantise import table_at
 
 
 @register
@@ -40,14 +41,11 @@ class RangeCheck(CommitOp):
             raise CircuitError("a range check has 1 to 8 limbs and at most 60 bits")
         if (x.low, x.high) != (self.low, self.low + (1 << (bits * self.num_limbs)) - 1):
             raise CircuitError(f"{self.num_limbs} limbs of {bits} bits from {self.low} do not make the range [{x.low}, {x.high}]")
-        return tuple(
-            Tensor(name=f"limb{i}", shape=x.shape, storage=Storage.WITNESS, low=0, high=(1 << bits) - 1, bounded_by="range lookup")
-            for i in range(self.num_limbs - 1)
-        )
+        return limb_tensors("limb", x.shape, bits * self.num_limbs, bits)
 
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
         bits = self._bits(tables)
-        return tuple(((inputs[0] - self.low) >> (bits * i)) & ((1 << bits) - 1) for i in range(self.num_limbs - 1))
+        return lower_limbs(inputs[0] - self.low, bits * self.num_limbs, bits)
 
     def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
         top = (1 << self._bits(tables)) - 1
@@ -55,9 +53,6 @@ class RangeCheck(CommitOp):
 
     def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
         (x,) = inputs
+        value = Column(terms=((self.inputs[0], 1),), constant=-x.low % P)
         bits = self._bits(tables)
-        scale = inverse_power(bits * (self.num_limbs - 1))
-        terms = [(self.inputs[0], scale)] + [(limb, (P - (1 << (bits * i))) * scale % P) for i, limb in enumerate(outputs)]
-        top = Column(terms=tuple(terms), constant=-x.low * scale % P)
-        columns = [Column(terms=((limb, 1),)) for limb in outputs] + [top]
-        return tuple(Lookup(table=self.range_table, shape=x.shape, columns=(column,)) for column in columns)
+        return limb_lookups(self.range_table, x.shape, value, outputs, bits * self.num_limbs, bits)

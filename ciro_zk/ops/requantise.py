@@ -30,6 +30,7 @@ from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Column, CommitOp, Integ
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
 from ciro_zk.lookup.tables import Graph, Range, Sign, Table, Window, round_shift
+from ciro_zk.ops.limbs import inverse_power
 
 Interval = tuple[Integers, Integers]
 T = TypeVar("T", Range, Graph, Sign, Window)
@@ -41,11 +42,6 @@ def table_at(tables: Sequence[Table], index: int, kind: type[T]) -> T:
     if not isinstance(table, kind):
         raise CircuitError(f"table {index} is no {kind.__name__.lower()} table")
     return table
-
-
-def inverse_power(shift: int) -> int:
-    """2^(-shift) in F_p."""
-    return pow(pow(2, shift, P), P - 2, P)
 
 
 @register

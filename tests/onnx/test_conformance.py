@@ -38,7 +38,7 @@ EXCLUDED = {
 }
 
 ALL_COMPUTED = {"Sum", "Concat"}
-TWO_COMPUTED = {"Add", "Sub"}
+TWO_COMPUTED = {"Add", "Sub", "Mul", "MatMul"}
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.emit import pooling, products, sums, views
+from ciro_zk.compiler.emit import pairs, pooling, products, sums, views
 from ciro_zk.compiler.emit.context import Context, Value
 
 __all__ = ["Context", "Value", "emit"]
@@ -17,9 +17,11 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.Affine: products.product,
     steps.Average: sums.average,
     steps.Concat: views.concat,
+    steps.Contraction: pairs.contraction,
     steps.Convolution: products.product,
     steps.MatMul: products.product,
     steps.MaxPool: pooling.max_pool,
+    steps.Multiply: pairs.multiply,
     steps.Reshape: views.reshape,
     steps.Select: views.select,
     steps.Sum: sums.total,

@@ -1,15 +1,12 @@
-"""Gemm and MatMul by a constant."""
+"""Gemm and MatMul, by a constant or of two computed tensors."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
+from ciro_zk.compiler.lower.registry import NodeView, lowers
 from ciro_zk.compiler.steps import Floats
-
-TWO_ACTIVATIONS = "a product of two computed tensors"
-TWO_HINT = "only products with constant weights are supported yet"
 
 
 @lowers("Gemm", 9, 11, 13)
@@ -41,7 +38,16 @@ def gemm(view: NodeView) -> None:
         view.emit(steps.MatMul, [x, *addends], product, weight=alpha * left, offset=offset, signs=(1,) * len(addends))
         view.emit(steps.Transpose, [product], permutation=(1, 0))
     else:
-        raise Refused(TWO_ACTIVATIONS, TWO_HINT)
+        a = _transposed(view, view.name(0), "a") if trans_a else view.name(0)
+        b = _transposed(view, view.name(1), "b") if trans_b else view.name(1)
+        if offset is None and not addends:
+            view.emit(steps.Contraction, [a, b], factor=alpha)
+            return
+        product = view.emit(steps.Contraction, [a, b], view.fresh("product", (rows, columns)), factor=alpha)
+        if addends:
+            view.emit(steps.Sum, [product, *addends], signs=(1, 1))
+        else:
+            view.emit(steps.Affine, [product], weight=np.asarray(1.0), offset=offset)
 
 
 def _scaled(view: NodeView, name: str, factor: float) -> str:
@@ -59,7 +65,7 @@ def _transposed(view: NodeView, name: str, suffix: str) -> str:
 
 @lowers("MatMul", 9, 13)
 def matmul(view: NodeView) -> None:
-    """numpy's matmul with one constant operand."""
+    """numpy's matmul."""
     view.require_float(0, 1)
     if view.is_constant(1):
         x, weight = view.name(0), view.constant(1, "B")
@@ -74,7 +80,26 @@ def matmul(view: NodeView) -> None:
         x = view.emit(steps.Reshape, [x], view.fresh("row", (1, *shape))) if len(shape) == 1 else _transposed(view, x, "b")
         _product(view, x, weight[:, None] if weight.ndim == 1 else np.swapaxes(weight, -1, -2), swapped=True)
     else:
-        raise Refused(TWO_ACTIVATIONS, TWO_HINT)
+        _contraction(view)
+
+
+def _contraction(view: NodeView) -> None:
+    """Two computed tensors; a vector is a row on the left, a column on the right, and leading axes broadcast."""
+    a, b = view.name(0), view.name(1)
+    a_shape, b_shape = view.shape(a), view.shape(b)
+    if len(a_shape) == 1:
+        a_shape = (1, *a_shape)
+        a = view.emit(steps.Reshape, [a], view.fresh("row", a_shape))
+    if len(b_shape) == 1:
+        b_shape = (*b_shape, 1)
+        b = view.emit(steps.Reshape, [b], view.fresh("column", b_shape))
+    lead = np.broadcast_shapes(a_shape[:-2], b_shape[:-2])
+    a, b = view.broadcast(a, (*lead, *a_shape[-2:]), "a"), view.broadcast(b, (*lead, *b_shape[-2:]), "b")
+    result = (*lead, a_shape[-2], b_shape[-1])
+    if result == view.shape(view.output):
+        view.emit(steps.Contraction, [a, b])
+    else:
+        view.emit(steps.Reshape, [view.emit(steps.Contraction, [a, b], view.fresh("product", result))])
 
 
 def _product(view: NodeView, x: str, weight: Floats, *, swapped: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.lower.dense import TWO_HINT
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.steps import Floats
 
@@ -72,7 +71,14 @@ def mul(view: NodeView) -> None:
         if view.is_constant(i):
             _affine(view, 1 - i, view.constant(i, "a factor"), None)
             return
-    raise Refused("a product of two computed tensors", TWO_HINT)
+    target = view.shape(view.output)
+    first, second = sorted((0, 1), key=lambda i: view.shape(view.name(i)) != target)
+    a, b = view.broadcast(view.name(first), target, "a"), view.name(second)
+    source = view.shape(b)
+    aligned = (1,) * (len(target) - len(source)) + source
+    if aligned != source:
+        b = view.emit(steps.Reshape, [b], view.fresh("b.rank", aligned))
+    view.emit(steps.Multiply, [a, b])
 
 
 @lowers("Div", 7, 13, 14)

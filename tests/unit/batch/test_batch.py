@@ -13,7 +13,7 @@ from ciro_zk.circuit.op import CircuitError
 from ciro_zk.kernels import numba_kernels
 from ciro_zk.lookup.tables import Clamp, Range
 from ciro_zk.lookup.tables import Graph as FunctionGraph
-from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard, MatMul, Maximum, Requantise, Reshape, Transpose
+from ciro_zk.ops import AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, Requantise, Reshape, SquareRoot, Transpose
 from ciro_zk.ops.batch import MAX_BATCH, batch_graph
 from ciro_zk.params import TESTING
 from ciro_zk.program.circuit import Circuit
@@ -48,7 +48,15 @@ def every_operator() -> Circuit:
     (moved,) = builder.add(Transpose(inputs=(flat,), permutation=(1, 0, 2)))
     (cut,) = builder.add(AxisMap(inputs=(moved,), axis=2, index=tuple((i, i + 1) for i in range(6)), weight=((1, 1),) * 6))
     (acc,) = builder.add(MatMul(inputs=(cut, v)))
-    y, *_ = builder.add(Requantise(inputs=(acc,), shift=4, tables=(clamp,), range_table=limbs))
+    c, *_ = builder.add(Requantise(inputs=(acc,), shift=7, tables=(clamp,), range_table=limbs))
+    (turned,) = builder.add(Transpose(inputs=(c,), permutation=(0, 2, 1)))
+    (acc,) = builder.add(MatMul(inputs=(turned, c)))
+    pairs, *_ = builder.add(Requantise(inputs=(acc,), shift=6, tables=(clamp,), range_table=limbs))
+    (squares,) = builder.add(Hadamard(inputs=(pairs, pairs)))
+    root, *_ = builder.add(SquareRoot.of((squares,), (builder.tensors[squares],), limbs))
+    (divisor,) = builder.add(Combine(inputs=(root,), coefficients=(1,), offset=1))
+    (numerator,) = builder.add(Hadamard(inputs=(pairs, root)))
+    y, *_ = builder.add(Divide.of((numerator, divisor), (builder.tensors[numerator], builder.tensors[divisor]), limbs))
     builder.output("y", y, scale=0.5)
     shapes = {i: builder.tensors[i] for i in (w, bias, scale, v)}
     weights = {i: rng.integers(t.low, t.high + 1, t.shape) for i, t in shapes.items()}

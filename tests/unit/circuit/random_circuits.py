@@ -12,7 +12,7 @@ from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.lookup.tables import Clamp, Function, Range, Sampled, Sign, Window
 from ciro_zk.lookup.tables import Graph as GraphTable
-from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard, MatMul, Maximum, Requantise, Reshape, Transpose
+from ciro_zk.ops import AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, Requantise, Reshape, SquareRoot, Transpose
 from ciro_zk.params import TESTING, Preset
 from ciro_zk.program.circuit import Circuit
 
@@ -165,8 +165,30 @@ class Sketch:
         table = self.builder.table(Range(bits=max(spread.bit_length(), BITS)))
         return self.builder.add(Maximum(inputs=inputs, range_table=table), "top")[0]
 
+    def positive(self, x: int, least: int) -> int:
+        """x, moved so that its range starts at `least`."""
+        offset = least - self.builder.tensors[x].low
+        return self.builder.add(Combine(inputs=(x,), coefficients=(1,), offset=offset))[0]
 
-STEPS = ("reshape", "transpose", "axis_map", "combine", "matmul", "conv", "hadamard", "maximum")
+    def divide(self, x: int) -> int:
+        same = [t for t in self.live if self.shape(t) == self.shape(x)]
+        divisor = self.positive(self.pick(*same), self.pick(1, 1, 3))
+        if self.rng.random() < 0.5:
+            (x,) = self.builder.add(Hadamard(inputs=(x, self.pick(*same))), "acc")
+        operands = (x, divisor)
+        table = self.builder.table(Range(bits=self.pick(3, BITS, 6)))
+        return self.builder.add(Divide.of(operands, [self.builder.tensors[t] for t in operands], table), "quotient")[0]
+
+    def square_root(self, x: int) -> int:
+        if self.rng.random() < 0.5:
+            (x,) = self.builder.add(Hadamard(inputs=(x, x)), "acc")
+        else:
+            x = self.positive(x, self.pick(0, 5))
+        table = self.builder.table(Range(bits=self.pick(3, BITS, 6)))
+        return self.builder.add(SquareRoot.of((x,), (self.builder.tensors[x],), table), "root")[0]
+
+
+STEPS = ("reshape", "transpose", "axis_map", "combine", "matmul", "conv", "hadamard", "maximum", "divide", "square_root")
 
 
 def random_graph(seed: int, num_steps: int = 4) -> tuple[Graph, dict[int, Integers]]:

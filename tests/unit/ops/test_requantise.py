@@ -14,7 +14,7 @@ from ciro_zk.circuit.tensor import Storage
 from ciro_zk.field.extension import P
 from ciro_zk.lookup.tables import Clamp, Function, Graph, Range, Sampled, Sign, Table, Window
 from ciro_zk.ops import Requantise
-from ciro_zk.ops.requantise import inverse_power
+from ciro_zk.ops.limbs import inverse_power
 from tests.unit.ops.checks import check_commitment, check_interval, lookup_rows, random_values, signed, tensor
 from tests.unit.poly_forms.reference import SEEDS
 

@@ -1,0 +1,198 @@
+"""Quotients and square roots: a committed value that two remainders enclose.
+
+    Divide        y = floor(n / d), d >= 1        rho = n - y d,    0 <= rho <= d - 1
+    SquareRoot    y = floor(sqrt(v)), v >= 0      rho = v - y^2,    0 <= rho <= 2 y
+
+Committed: y and limbs. The product y d or y^2 is an accumulator of the operator's own, so rho and the slack (d - 1 -
+rho, 2 y - rho) are virtual. Identity: y - low, rho and the slack each lie in a range, by limbs (`ciro_zk.ops.limbs`).
+Why this is exact: y is an integer of known reach, so rho and the slack are integers that cannot wrap around (the bound
+below); neither is negative, and exactly one y has both. Without the range of rho any greater quotient would pass,
+without the slack's any smaller one, without y's own any at all, since fractions in F_p would do.
+
+Bound: max|n| + reach(y) (max d + 2) + 2 reach(rho) < p / 2. Soundness: that of the lookups. Source: protocol.md,
+section 4 (Div, Softmax, LayerNorm).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Column, CommitOp, Integers, Lookup, ProductOp, register
+from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.field.extension import P
+from ciro_zk.lookup.tables import Range, Table
+from ciro_zk.ops.limbs import limb_lookups, limb_tensors, lower_limbs, num_limbs, reach
+from ciro_zk.ops.products import Hadamard
+from ciro_zk.ops.requantise import table_at
+
+Interval = tuple[Integers, Integers]
+MAX_WIDTH = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Enclosed(CommitOp):
+    """y - low has `width` bits, rho and the slack `rest_width`. Outputs: y, the product, then the limbs of y - low, rho, slack."""
+
+    range_table: int
+    low: int
+    width: int
+    rest_width: int
+
+    @classmethod
+    def of(cls, inputs: Sequence[int], tensors: Sequence[Tensor], range_table: int = 0) -> Self:
+        """The operator with the least widths for its operands' ranges."""
+        low, high, rest = cls.bounds(tensors)
+        width, rest_width = max(1, (high - low).bit_length()), max(1, rest.bit_length())
+        return cls(inputs=tuple(inputs), range_table=range_table, low=low, width=width, rest_width=rest_width)
+
+    @classmethod
+    @abstractmethod
+    def bounds(cls, tensors: Sequence[Tensor]) -> tuple[int, int, int]:
+        """The range of y and the greatest rho; `CircuitError` where the operands' ranges do not allow the operator."""
+
+    @abstractmethod
+    def _product(self, y: int) -> Hadamard:
+        """What is subtracted from the first input."""
+
+    @abstractmethod
+    def _limit(self, y: int) -> Column:
+        """The greatest rho that is allowed."""
+
+    @abstractmethod
+    def _value(self, inputs: Sequence[Integers]) -> Integers:
+        """y."""
+
+    @abstractmethod
+    def _values(self, y: Integers, inputs: Sequence[Integers]) -> tuple[Integers, Integers]:
+        """The product, and the greatest rho that is allowed."""
+
+    def _bits(self, tables: Sequence[Table]) -> int:
+        return table_at(tables, self.range_table, Range).bits
+
+    def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
+        bits = self._bits(tables)
+        if len(inputs) != len(self.inputs) or len({x.shape for x in inputs}) != 1:
+            raise CircuitError(f"{self.kind}: its operands need one shape")
+        if not (1 <= self.width <= MAX_WIDTH and 1 <= self.rest_width <= MAX_WIDTH):
+            raise CircuitError(f"{self.kind}: widths lie in [1, {MAX_WIDTH}]")
+        low, high, rest = self.bounds(inputs)
+        if self.low > low or high - self.low >= 1 << self.width or rest >= 1 << self.rest_width:
+            raise CircuitError(f"{self.kind}: results in [{low}, {high}] and remainders up to {rest} do not fit its limbs")
+        y_reach = max(abs(self.low), abs(self.low + reach(self.width, bits)))
+        other = y_reach if len(inputs) == 1 else inputs[1].high
+        total = inputs[0].magnitude + y_reach * (other + 2) + 2 * reach(self.rest_width, bits)
+        if total >= HALF_FIELD:
+            raise CircuitError(f"{self.kind}: values up to {total} would wrap around the field; use fewer bits")
+        shape, product = inputs[0].shape, y_reach * other
+        return (
+            Tensor(name="out", shape=shape, storage=Storage.WITNESS, low=low, high=high, bounded_by="range lookups"),
+            Tensor(name="product", shape=shape, storage=Storage.ACCUMULATOR, low=-product, high=product, bounded_by="its operands"),
+            *limb_tensors("limb", shape, self.width, bits),
+            *limb_tensors("rem", shape, self.rest_width, bits),
+            *limb_tensors("slack", shape, self.rest_width, bits),
+        )
+
+    def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
+        bits, y = self._bits(tables), self._value(inputs)
+        product, limit = self._values(y, inputs)
+        rest = inputs[0] - product
+        return (
+            y,
+            product,
+            *lower_limbs(y - self.low, self.width, bits),
+            *lower_limbs(rest, self.rest_width, bits),
+            *lower_limbs(limit - rest, self.rest_width, bits),
+        )
+
+    def products(self, outputs: Sequence[int]) -> Mapping[int, ProductOp]:
+        return {outputs[1]: self._product(outputs[0])}
+
+    def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
+        y, product, *limbs = outputs
+        bits, limit = self._bits(tables), self._limit(y)
+        rest = ((self.inputs[0], 1), (product, P - 1))
+        values = (
+            (Column(terms=((y, 1),), constant=-self.low % P), self.width),
+            (Column(terms=rest), self.rest_width),
+            (Column(terms=(*limit.terms, *((t, P - c) for t, c in rest)), constant=limit.constant), self.rest_width),
+        )
+        found: list[Lookup] = []
+        for value, width in values:
+            count = num_limbs(width, bits) - 1
+            found += limb_lookups(self.range_table, inputs[0].shape, value, limbs[:count], width, bits)
+            limbs = limbs[count:]
+        return tuple(found)
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divide(_Enclosed):
+    """floor(n / d), cell by cell; d is positive by its range."""
+
+    kind: ClassVar[str] = "divide"
+
+    @classmethod
+    def bounds(cls, tensors: Sequence[Tensor]) -> tuple[int, int, int]:
+        n, d = tensors
+        if d.low < 1:
+            raise CircuitError(f"divide: the divisor's range [{d.low}, {d.high}] must be positive")
+        return n.low // (d.low if n.low < 0 else d.high), n.high // (d.high if n.high < 0 else d.low), d.high - 1
+
+    def _product(self, y: int) -> Hadamard:
+        return Hadamard(inputs=(y, self.inputs[1]))
+
+    def _limit(self, y: int) -> Column:
+        return Column(terms=((self.inputs[1], 1),), constant=P - 1)
+
+    def _value(self, inputs: Sequence[Integers]) -> Integers:
+        return inputs[0] // inputs[1]
+
+    def _values(self, y: Integers, inputs: Sequence[Integers]) -> tuple[Integers, Integers]:
+        return y * inputs[1], inputs[1] - 1
+
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
+        (n_low, n_high), (d_low, d_high) = inputs
+        return ((n_low // np.where(n_low < 0, d_low, d_high), n_high // np.where(n_high < 0, d_high, d_low)),)
+
+
+@register
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquareRoot(_Enclosed):
+    """floor(sqrt(v)), cell by cell; v is not negative by its range."""
+
+    kind: ClassVar[str] = "square_root"
+
+    @classmethod
+    def bounds(cls, tensors: Sequence[Tensor]) -> tuple[int, int, int]:
+        (v,) = tensors
+        if v.low < 0:
+            raise CircuitError(f"square_root: the operand's range [{v.low}, {v.high}] must not be negative")
+        return isqrt(v.low), isqrt(v.high), 2 * isqrt(v.high)
+
+    def _product(self, y: int) -> Hadamard:
+        return Hadamard(inputs=(y, y))
+
+    def _limit(self, y: int) -> Column:
+        return Column(terms=((y, 2),))
+
+    def _value(self, inputs: Sequence[Integers]) -> Integers:
+        return integer_root(inputs[0])
+
+    def _values(self, y: Integers, inputs: Sequence[Integers]) -> tuple[Integers, Integers]:
+        return y * y, 2 * y
+
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
+        return ((integer_root(inputs[0][0]), integer_root(inputs[0][1])),)
+
+
+def integer_root(v: Integers) -> Integers:
+    """floor(sqrt(v)) for 0 <= v < 2^62: the float root is off by less than one."""
+    y = np.asarray(np.sqrt(v.astype(np.float64)), dtype=np.int64)
+    y -= y * y > v
+    return y + ((y + 1) * (y + 1) <= v)
