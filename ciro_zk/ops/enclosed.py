@@ -23,6 +23,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ciro_zk.circuit.error import Approximation, Deviation, Floats
 from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Column, CommitOp, Integers, Lookup, ProductOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
@@ -71,6 +72,17 @@ class _Enclosed(CommitOp):
     @abstractmethod
     def _values(self, y: Integers, inputs: Sequence[Integers]) -> tuple[Integers, Integers]:
         """The product, and the greatest rho that is allowed."""
+
+    @abstractmethod
+    def _ideal(self, inputs: Sequence[Approximation]) -> tuple[Floats, Floats]:
+        """The least and greatest real results of ideal inputs."""
+
+    def error(
+        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Floats, ...]:
+        """|y - Y| over all ideal inputs, Y without rounding; the product and the limbs stand for nothing."""
+        least, most = self._ideal(inputs)
+        return (np.maximum(outputs[0] - least, most - outputs[0]) + deviation.cells, *(np.zeros(x.shape) for x in outputs[1:]))
 
     def _bits(self, tables: Sequence[Table]) -> int:
         return table_at(tables, self.range_table, Range).bits
@@ -156,6 +168,13 @@ class Divide(_Enclosed):
     def _values(self, y: Integers, inputs: Sequence[Integers]) -> tuple[Integers, Integers]:
         return y * inputs[1], inputs[1] - 1
 
+    def _ideal(self, inputs: Sequence[Approximation]) -> tuple[Floats, Floats]:
+        (n, n_error), (d, d_error) = inputs
+        least = np.where(d > d_error, d - d_error, np.nan)
+        quotients = [(n + n_sign * n_error) / divisor for n_sign in (-1, 1) for divisor in (least, d + d_error)]
+        known = np.isfinite(least)
+        return np.where(known, np.minimum.reduce(quotients), -np.inf), np.where(known, np.maximum.reduce(quotients), np.inf)
+
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         (n_low, n_high), (d_low, d_high) = inputs
         return ((n_low // np.where(n_low < 0, d_low, d_high), n_high // np.where(n_high < 0, d_high, d_low)),)
@@ -186,6 +205,10 @@ class SquareRoot(_Enclosed):
 
     def _values(self, y: Integers, inputs: Sequence[Integers]) -> tuple[Integers, Integers]:
         return y * y, 2 * y
+
+    def _ideal(self, inputs: Sequence[Approximation]) -> tuple[Floats, Floats]:
+        v, error = inputs[0]
+        return np.sqrt(np.maximum(v - error, 0.0)), np.sqrt(v + error)
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return ((integer_root(inputs[0][0]), integer_root(inputs[0][1])),)

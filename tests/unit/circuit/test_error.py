@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 from ciro_zk.circuit.error import EXACT, Deviation, envelope
 from ciro_zk.circuit.op import Op
 from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled
-from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard, MatMul, Maximum, RangeCheck, Requantise, Reshape, Transpose
+from ciro_zk.ops import (
+    AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, RangeCheck, Requantise, Reshape, SquareRoot, Transpose,
+)  # fmt: skip
 
 Floats = NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)
 CONV = Conv(inputs=(0, 1), strides=(2,), pads_begin=(1,), pads_end=(0,), dilations=(1,))
 MAP = AxisMap(inputs=(0,), axis=1, index=((0, 1), (2, 2), (1, 0)), weight=((1, -3), (2, 2), (0, 5)))
+
+DIVIDE = Divide(inputs=(0, 1), range_table=0, low=-50, width=7, rest_width=8)
+ROOT = SquareRoot(inputs=(0,), range_table=0, low=0, width=4, rest_width=5)
+RANGES = {("divide", 1): (4, 201), ("square_root", 0): (3, 201)}
 
 
 def mapped(x: Floats) -> Floats:
@@ -40,6 +46,8 @@ CASES: dict[str, tuple[Op, list[tuple[int, ...]], Any]] = {
     "conv": (CONV, [(1, 2, 2, 5), (2, 3, 2, 3)], convolved),
     "hadamard": (Hadamard(inputs=(0, 1)), [(2, 3), (1, 3)], np.multiply),
     "maximum": (Maximum(inputs=(0, 1), range_table=0), [(5,), (5,)], np.maximum),
+    "divide": (DIVIDE, [(40,), (40,)], np.divide),
+    "square_root": (ROOT, [(40,)], np.sqrt),
     "requantise": (Requantise(inputs=(0,), shift=3, tables=(1,), range_table=0), [(40,)], lambda x: np.maximum(x / 8, 0)),
 }
 TABLES = (Range(bits=8), Graph(function=Clamp(minimum=0, maximum=20), low=-40, high=40))
@@ -49,7 +57,7 @@ TABLES = (Range(bits=8), Graph(function=Clamp(minimum=0, maximum=20), low=-40, h
 def test_ideal_values_stay_within_the_bound(seed: int, name: str, spread: float) -> None:
     op, shapes, ideal = CASES[name]
     rng = np.random.default_rng(seed)
-    values = [rng.integers(-200, 201, shape) for shape in shapes]
+    values = [rng.integers(*RANGES.get((name, k), (-200, 201)), shape) for k, shape in enumerate(shapes)]
     errors = [spread * rng.random(shape) for shape in shapes]
     outputs = op.run(values, TABLES)
     bound = op.error(list(zip(values, errors, strict=True)), outputs, TABLES, Deviation(exact_low=True))[0]
