@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ciro_zk.chain import verify_chain
     from ciro_zk.compiler import compile
     from ciro_zk.errors import (
         BoundsError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ciro_zk.chain": ("verify_chain",),
     "ciro_zk.program.circuit": ("Circuit",),
     "ciro_zk.program.keys": ("ProvingKey", "VerifyingKey"),
     "ciro_zk.compiler": ("compile",),
@@ -85,6 +87,7 @@ __all__ = [
     "prove_many",
     "setup",
     "verify",
+    "verify_chain",
 ]
 
 

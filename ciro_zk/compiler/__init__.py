@@ -49,6 +49,7 @@ def compile(
     input_range: Mapping[str, Sequence[float]] | None = None,
     shapes: Mapping[str, Sequence[int] | int] | None = None,
     bits: int = 12,
+    state: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Circuit:
     """Compile an ONNX model to an integer circuit.
@@ -68,6 +69,9 @@ def compile(
         Full shapes by input name, or lengths by symbolic axis. A symbolic axis 0 is 1 by default.
     bits : int
         Bits of weights and activations, 6 to 16.
+    state : dict, optional
+        The output that holds the new state by the input that takes it: both get one scale, so that the proofs of
+        several steps can be chained (`verify_chain`).
     progress : callable, optional
         Receives a `Step` now and then.
 
@@ -85,6 +89,7 @@ def compile(
     from ciro_zk.compiler.assemble import assemble
     from ciro_zk.compiler.emit import Context, emit
     from ciro_zk.compiler.report import accuracy
+    from ciro_zk.compiler.ties import check_state, groups, tied_ranges
     from ciro_zk.program.circuit import Circuit
 
     report = progress or silent
@@ -92,11 +97,14 @@ def compile(
         raise InputError(f"bits lie in [{MIN_BITS}, {MAX_BITS}]", field="bits", value=bits, remedy="12 is a good choice")
     report(Step("read the model"))
     loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
+    links = check_state(program, state, result.input_range)
     report(Step("quantise"))
-    context = Context(bits, _ranges(program, result), _curve_ranges(program, result))
+    tied = groups(program, links)
+    ranges = tied_ranges(program, tied, _ranges(program, result))
+    context = Context(bits, ranges, _curve_ranges(program, result), frozenset().union(*tied))
     _inputs(context, static, result)
-    emit(context, program.steps)
-    assembled = assemble(context.draft, _outputs(context, program))
+    emit(context, program.steps, (tensor for _, tensor in program.outputs))
+    assembled = assemble(context.draft, _outputs(context, program, links))
     return Circuit(
         graph=assembled.graph,
         weights=assembled.weights,
@@ -228,12 +236,15 @@ def _ranges(program: Program, result: Calibration) -> dict[str, float]:
     return ranges
 
 
-def _outputs(context: Context, program: Program) -> list[tuple[str, int, float]]:
-    """The public outputs as (name, draft tensor, scale)."""
+def _outputs(context: Context, program: Program, state: Mapping[str, str]) -> list[tuple[str, int, float]]:
+    """The public outputs as (name, draft tensor, scale), a new state at the scale of the state."""
     from ciro_zk.compiler.emit.views import fixed_output
 
+    inputs = {target: source for source, target in state.items()}
     found = []
     for name, tensor in program.outputs:
         value = fixed_output(context, tensor) if tensor in context.fixed else context.values[tensor]
+        if name in inputs:
+            value = context.restated(value, context.values[inputs[name]].scale, name)
         found.append((name, value.tensor, value.scale))
     return found

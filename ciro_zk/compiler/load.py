@@ -186,8 +186,8 @@ def _array(tensor: TensorProto, file: str) -> Array:
 
 
 def check_finite(values: Array, file: str, node: str) -> None:
-    """`ModelError` for a NaN or infinite weight."""
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    """`ModelError` for a NaN or infinite weight. A single infinity passes: exporters start maxima from it, or leave a bound open."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all() and not (values.size == 1 and np.isinf(values).all()):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         value = values[index]
         raise ModelError(f"weight {value} at index {index} is not finite", file=file, node=node, remedy="train or export the model again")

@@ -26,7 +26,14 @@ def _dims(value: onnx.ValueInfoProto) -> list[int | str | None] | None:
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         return None
-    return [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in kind.shape.dim]
+    return [_dim(d) for d in kind.shape.dim]
+
+
+def _dim(d: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    if not d.HasField("dim_value"):
+        return None if d.dim_param in ("", "?") else str(d.dim_param)
+    # Paddle and TensorFlow write a dynamic axis as -1, or as "?", which is no symbol: axes of that name differ
+    return None if d.dim_value < 0 else int(d.dim_value)
 
 
 def fix_shapes(model: Model, shapes: Shapes | None, samples: Mapping[str, Array] | None) -> dict[str, Shape]:

@@ -29,13 +29,14 @@ _EMITTERS: dict[type[steps.Step], Any] = {
 }
 
 
-def emit(context: Context, program: Iterable[steps.Step]) -> None:
+def emit(context: Context, program: Iterable[steps.Step], outputs: Iterable[str]) -> None:
     """Append every step to the draft; its value is then in `context.values`.
 
-    Intervals that no later step asks for are dropped: those of a large model would not fit memory together.
+    Intervals that no later step asks for are dropped, those of `outputs` aside: a large model's would not fit memory together.
     """
     ordered = list(program)
     uses = Counter(name for step in ordered for name in step.inputs)
+    uses.update(outputs)
     for step in ordered:
         first = len(context.draft.entries)
         if isinstance(step, steps.Fixed):

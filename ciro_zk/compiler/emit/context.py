@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import ldexp
 
@@ -46,6 +46,8 @@ class Context:
     """max|x| by ONNX tensor name."""
     curve_ranges: Mapping[str, float]
     """The greatest |argument| of each curve, over all its uses."""
+    tied: Set[str]
+    """Statistics whose scale is hit exactly, since other tensors have the same."""
     draft: Draft = field(default_factory=Draft)
     values: dict[str, Value] = field(default_factory=dict)
     fixed: dict[str, Floats] = field(default_factory=dict)
@@ -112,6 +114,8 @@ class Context:
             # beyond the curve's table nothing changes
             relevant = round_half_up(ldexp(wanted * self.top / scale, 1)) + 1
             ratio = fixed_ratio(scale, wanted, min(self.draft.magnitude(tensor), relevant))
+        elif step.statistic in self.tied:
+            ratio = fixed_ratio(scale, wanted, self.draft.magnitude(tensor))
         else:
             ratio = free_ratio(scale, wanted)
         return self.rescale(step, self.multiplied(tensor, ratio, scale, step.output), shape, ratio, function)
@@ -128,6 +132,15 @@ class Context:
             f = tables.Clamp(minimum=0, maximum=self.top)
             deviation = replace(deviation, exact_low=False)
         return Value(self.draft.rescale(tensor, ratio.shift, f, step.output, deviation), shape, scale)
+
+    def restated(self, value: Value, scale: float, name: str) -> Value:
+        """The same real numbers at another scale."""
+        if value.scale == scale:
+            return value
+        ratio = fixed_ratio(value.scale, scale, self.draft.magnitude(value.tensor))
+        function, _ = self.table_function(None, scale)
+        tensor = self.multiplied(value.tensor, ratio, value.scale, name)
+        return Value(self.draft.rescale(tensor, ratio.shift, function, name), value.shape, scale)
 
     def multiplied(self, tensor: int, ratio: Ratio, scale: float, name: str) -> int:
         """multiplier * x for x at `scale`, which is ratio.scale / 2^shift to so many bits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ciro_zk.compiler.emit.context import Context, Value, cells
-from ciro_zk.compiler.quantise import fixed_ratio, largest
+from ciro_zk.compiler.quantise import largest
 from ciro_zk.compiler.steps import Concat, Fixed, Reshape, Select, Transpose
 from ciro_zk.ops import Combine
 
@@ -71,9 +71,4 @@ def _piece(context: Context, step: Concat, name: str, common: float, label: str)
     if name in context.fixed:
         values = context.fixed[name]
         return context.constant(values, common, values.shape, label)
-    value = context.values[name]
-    if value.scale == common:
-        return value.tensor
-    ratio = fixed_ratio(value.scale, common, context.draft.magnitude(value.tensor))
-    function, _ = context.table_function(None, common)
-    return context.draft.rescale(context.multiplied(value.tensor, ratio, value.scale, label), ratio.shift, function, label)
+    return context.restated(context.values[name], common, label).tensor

@@ -32,7 +32,7 @@ def clip(view: NodeView) -> None:
         if view.version == 6:
             value = view.attribute(name)
         else:
-            value = view.constant(index, f"the {name}imum").reshape(-1)[0] if view.has(index) else None
+            value = view.constant(index, f"the {name}imum", infinite=True).reshape(-1)[0] if view.has(index) else None
         # the schema's defaults are the ends of float32
         bounds.append(None if value is None or abs(value) > 3e38 else float(value))
     low, high = bounds

@@ -139,7 +139,7 @@ def pad(view: NodeView) -> None:
         pads, value = list(view.attribute("pads")), float(view.attribute("value", 0.0))
     else:
         pads = view.integers(1, "the pads")
-        value = float(view.constant(2, "the pad value").reshape(-1)[0]) if view.has(2) else 0.0
+        value = float(view.constant(2, "the pad value", infinite=True).reshape(-1)[0]) if view.has(2) else 0.0
         if view.has(3):
             axes = [a % len(shape) for a in view.integers(3, "the axes")]
     chosen = {}

@@ -40,6 +40,8 @@ class Program:
     inputs: dict[str, Shape]
     steps: list[Step] = field(default_factory=list)
     outputs: list[tuple[str, str]] = field(default_factory=list)
+    tied: list[frozenset[str]] = field(default_factory=list)
+    """Groups of ONNX tensors that get one scale."""
 
 
 AnyStep = TypeVar("AnyStep", bound=Step)
@@ -88,12 +90,15 @@ class NodeView:
         """Input `index` where it is a constant."""
         return self.static.constants.get(self.node.input[index]) if self.has(index) else None
 
-    def constant(self, index: int, what: str) -> Floats:
-        """Input `index` as float64; `Refused` where it is computed."""
+    def constant(self, index: int, what: str, *, infinite: bool = False) -> Floats:
+        """Input `index` as float64; `Refused` where it is computed, or infinite unless that is allowed."""
         array = self.array(index)
         if array is None:
             raise Refused(f"{what} is computed at run time", "make it an initialiser")
-        return as_floats(array, what)
+        values = as_floats(array, what)
+        if not infinite and not np.isfinite(values).all():
+            raise Refused(f"{what} is infinite", "use a finite number")
+        return values
 
     def integers(self, index: int, what: str) -> list[int]:
         """Input `index` as a list of ints; `Refused` where it is computed."""

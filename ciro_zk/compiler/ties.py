@@ -1,0 +1,72 @@
+"""Tensors that share one scale: a state going in and coming out, the hidden states of an unrolled recurrence.
+
+Tied tensors get the greatest of their calibrated ranges, and requantisations to them hit that scale exactly. So a state
+put out is, integer by integer, a state that can be put in, and the weights that multiply a hidden state are the same
+integers at every step: one tensor, committed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from ciro_zk.compiler.lower import Program
+from ciro_zk.compiler.steps import Activation, Curve, Requantised
+from ciro_zk.errors import InputError
+
+Ranges = Mapping[str, float]
+
+
+def check_state(program: Program, state: Mapping[str, str] | None, declared: Iterable[str]) -> dict[str, str]:
+    """`state` as output by input; `InputError` where a name is not there, sizes differ, or the input has a declared range."""
+    outputs = dict(program.outputs)
+    shapes = {**program.inputs, **{step.output: step.shape for step in program.steps}}
+    for source, target in (state or {}).items():
+        field = f"state[{source!r}]"
+        if source not in program.inputs:
+            raise InputError("the model has no such input", field=field, remedy=f"its inputs are: {', '.join(program.inputs)}")
+        if target not in outputs:
+            raise InputError(f"the model has no output {target!r}", field=field, remedy=f"its outputs are: {', '.join(outputs)}")
+        if prod(program.inputs[source]) != prod(shapes[outputs[target]]):
+            raise InputError(f"{target!r} has another number of cells", field=field, remedy="link a state to its own new value")
+        if source in declared:
+            raise InputError("the range of a state follows from its scale", field=field, remedy="leave it out of input_range")
+    return dict(state or {})
+
+
+def groups(program: Program, state: Mapping[str, str]) -> list[set[str]]:
+    """Statistics with one scale, disjoint."""
+    outputs = dict(program.outputs)
+    found: list[set[str]] = []
+    for wanted in (*program.tied, *({source, *_origins(program, outputs[target])} for source, target in state.items())):
+        joined = set(wanted).union(*(group for group in found if group & set(wanted)))
+        found = [group for group in found if not group & joined] + [joined]
+    return found
+
+
+def _origins(program: Program, tensor: str) -> set[str]:
+    """The statistics of the steps whose results a tensor shows, through views."""
+    steps = {step.output: step for step in program.steps}
+    found, pending = set(), [tensor]
+    while pending:
+        name = pending.pop()
+        step = steps.get(name)
+        if step is None:
+            found.add(name)
+        elif isinstance(step, (Activation, Requantised)):
+            found.add(step.statistic)
+        else:
+            pending.extend(step.inputs)
+    return found & ({*program.inputs} | {step.statistic for step in program.steps})
+
+
+def tied_ranges(program: Program, tied: Iterable[set[str]], ranges: Ranges) -> dict[str, float]:
+    """The ranges with those of every group made equal. The values of a curve that saturates have a range of their own, 1."""
+    unit = {
+        step.statistic for step in program.steps if isinstance(step, (Activation, Requantised)) and isinstance(step.function, Curve)
+    }
+    found = dict(ranges)
+    for group in tied:
+        peak = max(1.0 if name in unit else ranges.get(name, 0.0) for name in group)
+        found.update(dict.fromkeys(group, peak))
+    return found
