@@ -66,8 +66,9 @@ def verify_chain(
     links = _links(vk.program, state)
     if not proofs:
         raise InputError("a chain has at least one proof", field="proofs", remedy="give the proofs in order")
-    expected = {port.name: _initial(vk.program, port, initial[port.name]) for port, _ in links if port.name in (initial or {})}
-    surplus = sorted(set(initial or {}) - {port.name for port, _ in links})
+    first = dict(initial or {})
+    expected = {port.name: _initial(vk.program, port, first[port.name]) for port, _ in links if port.name in first}
+    surplus = sorted(set(first) - {port.name for port, _ in links})
     if surplus:
         raise InputError("is no input that takes a state", field=f"initial[{surplus[0]!r}]", remedy="give states only")
     verdicts = []

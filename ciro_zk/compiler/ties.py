@@ -62,9 +62,7 @@ def _origins(program: Program, tensor: str) -> set[str]:
 
 def tied_ranges(program: Program, tied: Iterable[set[str]], ranges: Ranges) -> dict[str, float]:
     """The ranges with those of every group made equal. The values of a curve that saturates have a range of their own, 1."""
-    unit = {
-        step.statistic for step in program.steps if isinstance(step, (Activation, Requantised)) and isinstance(step.function, Curve)
-    }
+    unit = {step.statistic for step in program.steps if isinstance(step, (Activation, Requantised)) and isinstance(step.function, Curve)}
     found = dict(ranges)
     for group in tied:
         peak = max(1.0 if name in unit else ranges.get(name, 0.0) for name in group)
