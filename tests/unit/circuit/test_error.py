@@ -14,7 +14,18 @@ from ciro_zk.circuit.error import EXACT, Deviation, envelope
 from ciro_zk.circuit.op import Op
 from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled
 from ciro_zk.ops import (
-    AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, RangeCheck, Requantise, Reshape, SquareRoot, Transpose,
+    AxisMap,
+    Combine,
+    Conv,
+    Divide,
+    Hadamard,
+    MatMul,
+    Maximum,
+    RangeCheck,
+    Requantise,
+    Reshape,
+    SquareRoot,
+    Transpose,
 )  # fmt: skip
 
 Floats = NDArray[np.float64]
