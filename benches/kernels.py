@@ -1,6 +1,6 @@
 """Rates of the array kernels, beside the memory bandwidth of the same machine.
 
-    python benches/kernels.py [--threads 1] [--plain] [--json]
+python benches/kernels.py [--threads 1] [--plain] [--json]
 """
 
 from __future__ import annotations

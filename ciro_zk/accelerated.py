@@ -208,9 +208,21 @@ class NumbaKernels:
         self._split(poly.outer, n, 4 * m, a, b, out)
         return out
 
-    def scatter_add(self, target: Extension, index: NDArray[np.int64], values: Extension) -> None:
-        # no copies here: the target is changed in place
-        poly.scatter_add(target, np.ascontiguousarray(index, dtype=np.int64), np.ascontiguousarray(values))
+    def add_outer(self, target: Extension, offset: int, a: Extension, b: Extension) -> None:
+        a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+        n, m = a.shape[1], b.shape[1]
+
+        # the kernel is called with the target itself, never with a copy: it is changed in place
+        def rows(start: int, stop: int) -> None:
+            poly.add_outer(target, offset, a, b, start, stop, 0, m)
+
+        def columns(start: int, stop: int) -> None:
+            poly.add_outer(target, offset, a, b, 0, n, start, stop)
+
+        if n >= self.threads:
+            self._split(rows, n, 4 * m)
+        else:
+            self._split(columns, m, 4 * n)
 
     def contract_rows(self, weights: Extension, matrix: Base) -> Extension:
         rows, columns = matrix.shape

@@ -35,6 +35,7 @@ from ciro_zk.errors import InputError, ProofFormatError, ResourceError
 __all__ = [
     "KINDS",
     "MAGIC",
+    "Buffer",
     "Outline",
     "atomic_write",
     "kind_name",
@@ -42,10 +43,13 @@ __all__ = [
     "pack",
     "pack_array",
     "peek",
+    "pieces",
     "read_file",
     "unpack",
     "unpack_array",
 ]
+
+Buffer = bytes | memoryview
 
 MAGIC = b"CIROZK\x00\x01"
 KINDS: Mapping[bytes, str] = {
@@ -90,8 +94,13 @@ def kind_name(kind: bytes) -> str:
     return KINDS.get(kind, f"file of unknown kind {kind!r}")
 
 
-def pack(kind: bytes, version: int, sections: Sequence[tuple[str, bytes | memoryview]]) -> bytes:
-    """Encode sections as one container.
+def pack(kind: bytes, version: int, sections: Sequence[tuple[str, Buffer]]) -> bytes:
+    """Encode sections as one container; see `pieces`."""
+    return b"".join(pieces(kind, version, sections))
+
+
+def pieces(kind: bytes, version: int, sections: Sequence[tuple[str, Buffer | Sequence[Buffer]]]) -> list[Buffer]:
+    """The bytes of a container, piece by piece: payloads are not copied.
 
     Parameters
     ----------
@@ -100,23 +109,24 @@ def pack(kind: bytes, version: int, sections: Sequence[tuple[str, bytes | memory
     version : int
         Format version of the kind, below 2^16.
     sections : sequence of (name, payload)
-        In the kind's fixed order; names are distinct, 1 to 32 ASCII characters.
+        In the kind's fixed order; names are distinct, 1 to 32 ASCII characters. A payload may be in pieces itself.
     """
     if len(kind) != 4 or not 0 <= version < 1 << 16 or len(sections) >= 1 << 16:
         raise ValueError(f"cannot pack kind {kind!r}, version {version}, {len(sections)} sections")
-    parts: list[bytes | memoryview] = [_HEADER.pack(MAGIC, kind, version, len(sections))]
+    parts: list[Buffer] = [_HEADER.pack(MAGIC, kind, version, len(sections))]
     seen: set[str] = set()
     for name, payload in sections:
         encoded = name.encode("ascii")
         if not 1 <= len(encoded) <= MAX_NAME_BYTES or name in seen:
             raise ValueError(f"section name {name!r} is empty, too long or used twice")
         seen.add(name)
-        payload = memoryview(payload).cast("B") if isinstance(payload, memoryview) else payload
-        parts += [bytes([len(encoded)]), encoded, _LENGTH.pack(len(payload)), payload]
+        payloads = [payload] if isinstance(payload, bytes | memoryview) else list(payload)
+        payloads = [part.cast("B") if isinstance(part, memoryview) else part for part in payloads]
+        parts += [bytes([len(encoded)]), encoded, _LENGTH.pack(sum(len(part) for part in payloads)), *payloads]
     checksum = hashlib.blake2s()
     for part in parts:
         checksum.update(part)
-    return b"".join([*parts, checksum.digest()])
+    return [*parts, checksum.digest()]
 
 
 def peek(data: bytes | memoryview, *, source: str = "<bytes>") -> tuple[bytes, int]:
@@ -303,8 +313,8 @@ def unpack_array(
     return body.view(stored).astype(wanted.newbyteorder("="), copy=True).reshape(shape)
 
 
-def atomic_write(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, flushed to disk, then renamed.
+def atomic_write(path: str | os.PathLike[str], *pieces: Buffer) -> None:
+    """Write a file, given in pieces, whole or not at all: to a temporary file beside it, flushed to disk, then renamed.
 
     Whatever goes wrong (an error, Ctrl-C), the temporary file is removed and an older file stays as it was.
 
@@ -319,25 +329,26 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | memoryview) -> None
     try:
         if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode) and not os.path.isdir(target):
             with open(target, "wb", buffering=0) as device:  # /dev/null, a pipe: nothing to rename over
-                device.write(data)
+                for piece in pieces:
+                    device.write(piece)
             return
-        _write_and_rename(target, data)
+        _write_and_rename(target, pieces)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = ResourceError("no space left on the disk for " + os.fspath(path), needed=len(data), remedy="free some space")
-            raise free from error
+            needed = sum(len(piece) for piece in pieces)
+            raise ResourceError("no space left on the disk for " + os.fspath(path), needed=needed, remedy="free some space") from error
         reason = f"cannot write: {error.strerror or error}"
         raise InputError(reason, file=os.fspath(path), remedy="give a path in a folder that exists and is writable") from error
 
 
-def _write_and_rename(target: str, data: bytes | memoryview) -> None:
+def _write_and_rename(target: str, pieces: Sequence[Buffer]) -> None:
     temporary = f"{target}.{secrets.token_hex(6)}.tmp"
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with open(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

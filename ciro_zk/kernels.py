@@ -57,8 +57,8 @@ class Kernels(Protocol):
     def outer(self, a: Extension, b: Extension) -> Extension:
         """`(2, n)`, `(2, m)` -> `(2, n m)`: a[i] b[j] at i m + j."""
 
-    def scatter_add(self, target: Extension, index: NDArray[np.int64], values: Extension) -> None:
-        """target[:, index[i]] += values[:, i], in place; the indices are distinct."""
+    def add_outer(self, target: Extension, offset: int, a: Extension, b: Extension) -> None:
+        """`(2, N)`, `(2, n)`, `(2, m)`: target[offset + i m + j] += a[i] b[j], in place."""
 
     def contract_rows(self, weights: Extension, matrix: Base) -> Extension:
         """`(2, R)`, `(R, C)` base -> `(2, C)`: sum over r of weights[r] matrix[r, c]."""
@@ -120,7 +120,7 @@ class PlainKernels:
     inner_product = staticmethod(arrays.inner_product)
     inner_product_base = staticmethod(arrays.inner_product_base)
     outer = staticmethod(multilinear.outer)
-    scatter_add = staticmethod(multilinear.scatter_add)
+    add_outer = staticmethod(multilinear.add_outer)
     contract_rows = staticmethod(multilinear.contract_rows)
     contract_columns = staticmethod(multilinear.contract_columns)
     contract_axis = staticmethod(multilinear.contract_axis)

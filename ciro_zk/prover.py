@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,7 +18,7 @@ from ciro_zk.circuit.claims import (
     AccumulatorClaim,
     Form,
     ProductInstance,
-    factor_forms,
+    factor_form,
     output_form,
     product_instances,
     split_accumulators,
@@ -25,8 +26,9 @@ from ciro_zk.circuit.claims import (
 )
 from ciro_zk.circuit.factor import combine
 from ciro_zk.circuit.graph import as_field
-from ciro_zk.circuit.layout import Layout
+from ciro_zk.circuit.layout import Block, Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
+from ciro_zk.commitment.cells import IntegerCells
 from ciro_zk.commitment.prover import Committed, commit, open_forms
 from ciro_zk.errors import InputError, ProofFormatError, ResourceError
 from ciro_zk.field import arrays, goldilocks
@@ -60,8 +62,26 @@ class Witness:
     @staticmethod
     def of(kernels: Kernels, plan: Plan, values: Mapping[int, NDArray[np.int64]]) -> Witness:
         """Field cells of a run's integers, and the multiplicities that they imply."""
-        cells = {i: as_field(value) for i, value in values.items()}
-        return Witness(cells | multiplicities(kernels, plan, cells))
+        weights = {i: values[i] for i in plan.graph.weights}
+        cells = {i: as_field(value) for i, value in values.items() if i not in weights}
+        return Witness(FieldCells(cells | multiplicities(kernels, plan, FieldCells(cells, weights)), weights))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCells(Mapping[int, Cells]):
+    """Field cells by tensor id; weights stay small integers, and become field elements each time they are asked for."""
+
+    cells: Mapping[int, Cells]
+    weights: Mapping[int, NDArray[np.signedinteger[Any]]]
+
+    def __getitem__(self, tensor: int) -> Cells:
+        return as_field(self.weights[tensor]) if tensor in self.weights else self.cells[tensor]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter({**self.cells, **self.weights})
+
+    def __len__(self) -> int:
+        return len(self.cells) + len(self.weights)
 
 
 def multiplicities(kernels: Kernels, plan: Plan, cells: Mapping[int, Cells]) -> dict[int, Cells]:
@@ -164,7 +184,7 @@ class Proving:
             skip = 0 if spec.eq_point is None else 1
             transcript.send_elements("factor values", final[skip:])
             suffix = point[rounds - spec.num_vars :]
-            forms += [form for form, _ in factor_forms(plan, spec, suffix)]
+            forms += [factor_form(plan, factor, suffix)[0] for factor in spec.factors]
         return forms
 
     def factor_tables(self, spec: ProductInstance) -> NDArray[np.uint64]:
@@ -217,16 +237,29 @@ def group_values(kernels: Kernels, group: Group) -> Extension:
 
 def combine_forms(kernels: Kernels, layout: Layout, forms: Sequence[Form], gamma: Ext) -> Extension:
     """sum_i gamma^i forms[i] restricted to a layout's tensors, `(2, 2^num_vars)`."""
-    sums: dict[int, Extension] = {}
+    result = np.zeros((2, 1 << layout.num_vars), dtype=np.uint64)
     for form, power in zip(forms, powers(gamma, len(forms)), strict=True):
         for tensor, term in form:
             if tensor in layout.shapes:
-                values = dense(kernels, term.scaled(power))
-                sums[tensor] = values if tensor not in sums else goldilocks.add(sums[tensor], values)
-    result = np.zeros((2, 1 << layout.num_vars), dtype=np.uint64)
-    for tensor, values in sums.items():
-        kernels.scatter_add(result, layout.indices[tensor], values)
+                add_term(kernels, result, layout.by_tensor[tensor], term.scaled(power))
     return result
+
+
+def add_term(kernels: Kernels, target: Extension, blocks: Sequence[Block], term: Term) -> None:
+    """Add a term, laid out in its tensor's blocks, to `target`: block by block the product of the groups' parts, never whole."""
+    vectors = [group_values(kernels, group).reshape(2, *group.dims) for group in term.groups]
+    for block in blocks:
+        weights = arrays.from_list([term.coefficient])
+        axis = 0
+        for i, vector in enumerate(vectors):
+            stop = axis + vector.ndim - 1
+            part = Block(block.tensor, block.starts[axis:stop], block.logs[axis:stop], 0)
+            padded_part = np.stack([part.flat(vector[0]), part.flat(vector[1])])
+            if i < len(vectors) - 1:
+                weights = kernels.outer(weights, padded_part)
+            else:
+                kernels.add_outer(target, block.offset, weights, padded_part)
+            axis = stop
 
 
 def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = silent) -> tuple[ProvingKey, VerifyingKey]:
@@ -260,8 +293,9 @@ def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = 
 
 def commit_weights(kernels: Kernels, program: Program, weights: Mapping[int, NDArray[np.int64]]) -> Committed:
     """The weight oracle, committed."""
-    layout = padded(program.plan.weight_layout, program.params.oracles[0].num_vars)
-    return commit(kernels, program.params.oracles[0].code, layout.pack({i: as_field(value) for i, value in weights.items()}))
+    oracle = program.params.oracles[0]
+    runs = tuple((block.offset, block.flat(weights[block.tensor])) for block in program.plan.weight_layout.blocks)
+    return commit(kernels, oracle.code, IntegerCells(1 << oracle.num_vars, runs))
 
 
 _COMMITTED: WeakKeyDictionary[ProvingKey, Committed] = WeakKeyDictionary()

@@ -16,8 +16,7 @@ from ciro_zk.circuit.claims import (
     AccumulatorClaim,
     ClaimLedger,
     ProductInstance,
-    batched,
-    factor_forms,
+    factor_form,
     output_form,
     product_instances,
     split_accumulators,
@@ -35,7 +34,6 @@ from ciro_zk.hash.transcript import VerifierTranscript
 from ciro_zk.kernels import Kernels, numba_kernels, plain_kernels
 from ciro_zk.lookup.verifier import verify_fractions
 from ciro_zk.poly import linear_form, multilinear
-from ciro_zk.poly.linear_form import Term
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.program import Program
 from ciro_zk.program.public import check_given, check_public
@@ -126,7 +124,8 @@ class Checking:
             value = value * HALF
         if instance.eq_point is not None:
             value = value * multilinear.eq(instance.eq_point, suffix)
-        for j, ((form, constant), final) in enumerate(zip(factor_forms(self.plan, instance, suffix), finals, strict=True)):
+        for j, (factor, final) in enumerate(zip(instance.factors, finals, strict=True)):
+            form, constant = factor_form(self.plan, factor, suffix)
             self.ledger.add(f"factor {index}.{j}", form, final - constant)
             value = value * final
         return value
@@ -147,20 +146,24 @@ class Checking:
         claims = self.ledger.take(self.program.shape.num_claims)
         weights = powers(gamma, len(claims))
         graph, plan = self.plan.graph, self.plan
-        layouts = (plan.weight_layout, plan.witness_layout)
-        stored: tuple[list[tuple[int, Term]], ...] = ([], [])
+        stored: list[tuple[int, int, linear_form.Term]] = []
         total = ZERO
         for claim, weight in zip(claims, weights, strict=True):
-            total = total + weight * claim.value
-        for tensor, term in batched([claim.form for claim in claims], weights):
-            if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
-                total = total - linear_form.value_on(term, self.public[tensor])
-            else:
-                stored[0 if tensor in plan.weight_layout.shapes else 1].append((tensor, term))
+            value = claim.value
+            for tensor, term in claim.form:
+                if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
+                    value = value - linear_form.value_on(term, self.public[tensor])
+                else:
+                    stored.append((0 if tensor in plan.weight_layout.shapes else 1, tensor, term.scaled(weight)))
+            total = total + weight * value
 
         def form_at(oracle: int, point: Sequence[Ext]) -> Ext:
-            extra = len(point) - layouts[oracle].num_vars
-            value = layouts[oracle].evaluate(stored[oracle], point[extra:])
+            layout = (plan.weight_layout, plan.witness_layout)[oracle]
+            extra = len(point) - layout.num_vars
+            value = ZERO
+            for owner, tensor, term in stored:
+                if owner == oracle:
+                    value = value + layout.evaluate(tensor, term, point[extra:])
             for r in point[:extra]:
                 value = value * (ONE - r)
             return value

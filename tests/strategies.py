@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ciro_zk.circuit.graph import GraphBuilder
+from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.manifest import canonical_json
 from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.container import CHECKSUM_BYTES, outline, pack
@@ -279,3 +280,14 @@ def _at(value: Any, path: Sequence[Any]) -> Any:
 def canonical(value: Mapping[str, Any]) -> bytes:
     """`canonical_json`, named so that tests read well."""
     return canonical_json(value)
+
+
+def cell_indices(layout: Layout) -> dict[int, Integers]:
+    """For each tensor, the oracle index of every cell in C order."""
+    found = {tensor: np.full(shape, -1, dtype=np.int64) for tensor, shape in layout.shapes.items()}
+    for block in layout.blocks:
+        cells = np.arange(1 << block.log_size, dtype=np.int64).reshape([1 << log for log in block.logs]) + block.offset
+        lengths = layout.shapes[block.tensor]
+        cut = tuple(slice(s, min(s + (1 << log), d)) for s, log, d in zip(block.starts, block.logs, lengths, strict=True))
+        found[block.tensor][cut] = cells[tuple(slice(c.stop - c.start) for c in cut)]
+    return {tensor: index.reshape(-1) for tensor, index in found.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +76,10 @@ class Graph:
         return tuple(self.tensors[i] for i in op.inputs)
 
     def run(self, leaves: Mapping[int, Integers]) -> dict[int, Integers]:
-        """All tensors, int64, from the inputs and weights."""
+        """All tensors from the inputs and weights, which stay as they are (weights may be narrow); operators work on int64."""
         values: dict[int, Integers] = dict(leaves)
         for node in self.nodes:
-            results = node.op.run([values[i] for i in node.op.inputs], self.tables)
+            results = node.op.run([wide(values[i]) for i in node.op.inputs], self.tables)
             values.update(zip(node.outputs, results, strict=True))
         return values
 
@@ -91,7 +92,7 @@ class Graph:
             errors[weight] = np.full(self.tensors[weight].shape, deviations.get(weight, EXACT).cells)
         with np.errstate(over="ignore", invalid="ignore"):
             for node in self.nodes:
-                around = [(values[i], errors[i]) for i in node.op.inputs]
+                around = [(wide(values[i]), errors[i]) for i in node.op.inputs]
                 deviation = deviations.get(node.outputs[0], EXACT)
                 found = node.op.error(around, [values[i] for i in node.outputs], self.tables, deviation)
                 errors.update(zip(node.outputs, found, strict=True))
@@ -181,6 +182,11 @@ class GraphBuilder:
             inputs=tuple(self.inputs),
             outputs=tuple(self.outputs),
         )
+
+
+def wide(values: NDArray[np.signedinteger[Any]]) -> Integers:
+    """Integers as operators take them; weights are kept in a narrower type."""
+    return values.astype(np.int64, copy=False)
 
 
 def as_field(values: Integers) -> NDArray[np.uint64]:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
+from typing import Any
+
+import numpy as np
+
+_SIGNED = tuple(np.dtype(name) for name in ("<i1", "<i2", "<i4", "<i8"))
 
 
 class Storage(StrEnum):
@@ -36,6 +41,11 @@ class Tensor:
     @property
     def size(self) -> int:
         return prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[np.signedinteger[Any]]:
+        """The narrowest signed type that holds the range; weights are kept in it."""
+        return next(t for t in _SIGNED if np.iinfo(t).min <= self.low and self.high <= np.iinfo(t).max)
 
     @property
     def magnitude(self) -> int:

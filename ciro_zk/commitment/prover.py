@@ -1,17 +1,25 @@
-"""Committing to oracles and opening linear forms on them, the prover's half; see `ciro_zk.commitment.verifier` for the protocol."""
+"""Committing to oracles and opening linear forms on them, the prover's half; see `ciro_zk.commitment.verifier` for the protocol.
+
+Large oracles are worked on in blocks: rows are encoded and columns hashed some at a time, a round goes over its halves block by
+block, and a fold overwrites what it folds. So an opening holds a form and the folded cells, no copies of them; integer cells become
+field elements only block by block. (Folding several variables in one pass would spare memory traffic, but its inner products grow
+with the square of the rows taken at once: a round is bound by its multiplications.)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.commitment.cells import Cells, IntegerCells, field_cells
 from ciro_zk.commitment.params import Code, CommitmentParams
 from ciro_zk.commitment.verifier import evaluation_points
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
+from ciro_zk.hash.blake2s import DIGEST_BYTES, Digests
 from ciro_zk.hash.merkle import MerkleTree
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels
@@ -20,15 +28,20 @@ from ciro_zk.sumcheck.verifier import HALF, complete, horner
 Base = NDArray[np.uint64]
 Extension = NDArray[np.uint64]
 
+CODE_BLOCK = 1 << 24
+"""Cells of codewords that are encoded or hashed at once."""
+FOLD_BLOCK = 1 << 20
+"""Cells of each half of a table that a round or a fold works on at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An oracle's cells (base `(2^n,)` or extension `(2, 2^n)`), its codewords `(rows, length)` and the Merkle tree over their columns.
+    """An oracle's 2^n cells (base, or extension `(2, 2^n)`), its codewords `(rows, length)` and the Merkle tree over their columns.
 
     An extension oracle has its c0 rows first, then its c1 rows.
     """
 
-    cells: NDArray[np.uint64]
+    cells: Cells
     codewords: Base
     tree: MerkleTree
 
@@ -37,21 +50,56 @@ class Committed:
         return self.tree.root
 
 
-def commit(kernels: Kernels, code: Code, cells: NDArray[np.uint64]) -> Committed:
+def commit(kernels: Kernels, code: Code, cells: Cells) -> Committed:
     """Encode and hash an oracle."""
-    codewords = kernels.encode_rows(cells.reshape(-1, 1 << code.log_columns), code.log_blowup)
-    return Committed(cells, codewords, MerkleTree(kernels.hash_columns(codewords), kernels))
+    blocks = encoded_rows(kernels, code, cells)
+    codewords = next(blocks)
+    rows = cells.size >> code.log_columns
+    if codewords.shape[0] < rows:
+        first, codewords = codewords, np.empty((rows, 1 << code.log_length), dtype=np.uint64)
+        start = first.shape[0]
+        codewords[:start] = first
+        for block in blocks:
+            codewords[start : start + block.shape[0]] = block
+            start += block.shape[0]
+    return Committed(cells, codewords, MerkleTree(column_digests(kernels, codewords), kernels))
+
+
+def encoded_rows(kernels: Kernels, code: Code, cells: Cells) -> Iterator[Base]:
+    """The codewords `(some rows, length)`, in order."""
+    if not isinstance(cells, IntegerCells):
+        cells = cells.reshape(-1)
+    step = max(CODE_BLOCK >> code.log_length, 1) << code.log_columns
+    for start in range(0, cells.size, step):
+        part = field_cells(cells, start, min(start + step, cells.size))
+        yield kernels.encode_rows(part.reshape(-1, 1 << code.log_columns), code.log_blowup)
+
+
+def column_digests(kernels: Kernels, codewords: Base) -> Digests:
+    """The leaves `(length, 32)` of the tree over a codeword matrix's columns."""
+    rows, length = codewords.shape
+    step = max(CODE_BLOCK // rows, 1)
+    if step >= length:
+        return kernels.hash_columns(codewords)
+    digests = np.empty((length, DIGEST_BYTES), dtype=np.uint8)
+    for start in range(0, length, step):
+        digests[start : start + step] = kernels.hash_columns(np.ascontiguousarray(codewords[:, start : start + step]))
+    return digests
 
 
 @dataclass(slots=True)
 class _Share:
     """One oracle's part of the running sum: cells and form, folded so far, its claim, its weight, the round it joins at."""
 
-    cells: NDArray[np.uint64]
+    cells: Cells
     form: Extension
     start: int
     claim: Ext
     scale: Ext
+
+    @property
+    def is_base(self) -> bool:
+        return isinstance(self.cells, IntegerCells) or self.cells.ndim == 1
 
 
 def open_forms(
@@ -61,10 +109,10 @@ def open_forms(
     oracles: Sequence[Committed],
     forms: Sequence[Extension],
 ) -> None:
-    """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`."""
+    """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`. Large forms are overwritten."""
     head = params.fold_rounds(0)
     shares = [
-        _Share(committed.cells, form, head - oracle.row_vars, kernels.inner_product_base(form, committed.cells), ONE)
+        _Share(committed.cells, form, head - oracle.row_vars, _claim(kernels, form, committed.cells), ONE)
         for committed, form, oracle in zip(oracles, forms, params.oracles, strict=True)
     ]
     for index, level in enumerate(params.levels):
@@ -74,7 +122,7 @@ def open_forms(
         share = _packed(shares, offsets, params.message_vars(index))
         folded: list[Committed] = []
         if index == len(params.levels) - 1:
-            transcript.send_base("clear message", share.cells)
+            transcript.send_base("clear message", _extension(share.cells))
         else:
             folded = [commit(kernels, params.levels[index + 1][0].code, share.cells)]
             transcript.send_bytes("folded root", folded[0].root)
@@ -96,10 +144,10 @@ def _packed(shares: Sequence[_Share], offsets: Sequence[int], message_vars: int)
     claim = ZERO
     for share, offset in zip(shares, offsets, strict=True):
         cut = slice(offset, offset + share.form.shape[1])
-        if share.cells.ndim == 1:
-            cells[0, cut] = share.cells
+        if share.is_base:
+            cells[0, cut] = field_cells(share.cells, 0, share.cells.size)
         else:
-            cells[:, cut] = share.cells
+            cells[:, cut] = _extension(share.cells)
         form[:, cut] = share.form if share.scale == ONE else arrays.scale(share.form, share.scale)
         claim = claim + share.claim
     return _Share(cells, form, 0, claim, ONE)
@@ -113,7 +161,7 @@ def _add_point_claims(
     weights = arrays.from_list(powers(delta, len(positions) + 1)[1:])
     tensor = combined_powers(kernels, evaluation_points(code, positions), weights, code.log_columns)
     cut = slice(offset, offset + (1 << code.log_columns))
-    share.claim = share.claim + kernels.inner_product(tensor, np.ascontiguousarray(share.cells[:, cut]))
+    share.claim = share.claim + kernels.inner_product(tensor, _part(_extension(share.cells), cut.start, cut.stop))
     share.form[:, cut] = goldilocks.add(share.form[:, cut], tensor)
 
 
@@ -144,14 +192,7 @@ def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Sha
             share.scale = share.scale * HALF
             coefficients.append([share.claim * HALF, ZERO, ZERO])
             continue
-        half = share.form.shape[1] // 2
-        low, step = np.ascontiguousarray(share.form[:, :half]), _difference(kernels, share.form)
-        if share.cells.ndim == 1:
-            at_zero = kernels.inner_product_base(low, share.cells[:half])
-            leading = kernels.inner_product_base(step, kernels.sub(share.cells[half:], share.cells[:half]))
-        else:
-            at_zero = kernels.inner_product(low, np.ascontiguousarray(share.cells[:, :half]))
-            leading = kernels.inner_product(step, _difference(kernels, share.cells))
+        at_zero, leading = _round_sums(kernels, share)
         coefficients.append(complete(share.claim, [at_zero * share.scale, leading * share.scale]))
     sent = coefficients[0]
     for polynomial in coefficients[1:]:
@@ -162,11 +203,77 @@ def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Sha
         share.claim = horner(polynomial, x)
         if k < share.start:
             continue
-        share.form = kernels.fold_stack(share.form[None], x)[0]
-        share.cells = kernels.fold_base(share.cells, x) if share.cells.ndim == 1 else kernels.fold_stack(share.cells[None], x)[0]
+        share.form = _folded(kernels, share.form, x)
+        share.cells = _folded_base(kernels, share.cells, x) if share.is_base else _folded(kernels, _extension(share.cells), x)
 
 
-def _difference(kernels: Kernels, table: Extension) -> Extension:
-    """hi - lo of an extension table `(2, n)`."""
+def _claim(kernels: Kernels, form: Extension, cells: Cells) -> Ext:
+    """<form, cells> for base cells."""
+    value = ZERO
+    for start in range(0, cells.size, 2 * FOLD_BLOCK):
+        stop = min(start + 2 * FOLD_BLOCK, cells.size)
+        value = value + kernels.inner_product_base(_part(form, start, stop), field_cells(cells, start, stop))
+    return value
+
+
+def _round_sums(kernels: Kernels, share: _Share) -> tuple[Ext, Ext]:
+    """The constant and the leading coefficient of sum_x form(X, x) cells(X, x)."""
+    half = share.form.shape[1] // 2
+    at_zero, leading = ZERO, ZERO
+    for start in range(0, half, FOLD_BLOCK):
+        stop = min(start + FOLD_BLOCK, half)
+        low, high = _part(share.form, start, stop), _part(share.form, half + start, half + stop)
+        step = _difference(kernels, low, high)
+        if share.is_base:
+            cells = field_cells(share.cells, start, stop)
+            rise = kernels.sub(field_cells(share.cells, half + start, half + stop), cells)
+            at_zero = at_zero + kernels.inner_product_base(low, cells)
+            leading = leading + kernels.inner_product_base(step, rise)
+        else:
+            table = _extension(share.cells)
+            cells = _part(table, start, stop)
+            at_zero = at_zero + kernels.inner_product(low, cells)
+            leading = leading + kernels.inner_product(step, _difference(kernels, cells, _part(table, half + start, half + stop)))
+    return at_zero, leading
+
+
+def _folded(kernels: Kernels, table: Extension, x: Ext) -> Extension:
+    """lo + x (hi - lo) of a table `(2, n)`; of a large one in its own memory."""
     half = table.shape[1] // 2
-    return np.stack([kernels.sub(table[i, half:], table[i, :half]) for i in range(2)])
+    if half <= FOLD_BLOCK:
+        folded: Extension = kernels.fold_stack(np.ascontiguousarray(table)[None], x)[0]
+        return folded
+    for start in range(0, half, FOLD_BLOCK):
+        stop = start + FOLD_BLOCK
+        halves = np.concatenate([table[:, start:stop], table[:, half + start : half + stop]], axis=1)
+        table[:, start:stop] = kernels.fold_stack(halves[None], x)[0]
+    return table[:, :half]
+
+
+def _folded_base(kernels: Kernels, cells: Cells, x: Ext) -> Extension:
+    """lo + x (hi - lo) of base cells, `(2, n / 2)`."""
+    half = cells.size // 2
+    if half <= FOLD_BLOCK:
+        return kernels.fold_base(field_cells(cells, 0, cells.size), x)
+    folded = np.empty((2, half), dtype=np.uint64)
+    for start in range(0, half, FOLD_BLOCK):
+        stop = start + FOLD_BLOCK
+        halves = np.concatenate([field_cells(cells, start, stop), field_cells(cells, half + start, half + stop)])
+        folded[:, start:stop] = kernels.fold_base(halves, x)
+    return folded
+
+
+def _part(table: Extension, start: int, stop: int) -> Extension:
+    """Columns start, ..., stop - 1 of a table `(2, n)`."""
+    return np.ascontiguousarray(table[:, start:stop])
+
+
+def _difference(kernels: Kernels, low: Extension, high: Extension) -> Extension:
+    return np.stack([kernels.sub(high[i], low[i]) for i in range(2)])
+
+
+def _extension(cells: Cells) -> Extension:
+    """The cells of a share that is folded already, `(2, n)`."""
+    if isinstance(cells, IntegerCells):
+        raise TypeError("integer cells are base cells")
+    return cells

@@ -30,7 +30,7 @@ Integers = NDArray[np.int64]
 Interval = tuple[Integers, Integers]
 
 DROPPED: Interval = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-FEWER_BITS = "compile with fewer bits, narrow the declared input range, or calibrate on inputs all over it"
+FEWER_BITS = "compile with fewer bits, or narrow the declared input range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,12 @@ def relu_part(function: Function) -> Clamp | None:
     return None
 
 
+def _wide(interval: Interval) -> Interval:
+    """An interval in int64; weights, whose ends are one array, are kept in a narrower type."""
+    low = interval[0].astype(np.int64, copy=False)
+    return low, low if interval[1] is interval[0] else interval[1].astype(np.int64, copy=False)
+
+
 class Draft:
     """A circuit under construction. Every entry makes one tensor, whose id is the entry's position."""
 
@@ -121,21 +127,23 @@ class Draft:
             raise BoundsError("a constant does not fit the circuit's range", node=name, bound=peak, remedy=FEWER_BITS)
         half = 1 << (bits * limbs - 1)
         tensor = Tensor(name=name, shape=values.shape, storage=Storage.WEIGHT, low=-half, high=half - 1, bounded_by="")
+        values = values.astype(tensor.dtype, copy=False)
         return self._append(Leaf(tensor, values=values), tensor, (values, values), Deviation(error))
 
     def add(self, op: Op, name: str, deviation: Deviation = EXACT) -> int:
         """A linear or product operator."""
         (tensor,) = self._guarded(lambda _, tensors: op.infer(tensors, ()), op.inputs, name)
-        (interval,) = op.interval([self.intervals[i] for i in op.inputs], ())
+        (interval,) = op.interval([_wide(self.intervals[i]) for i in op.inputs], ())
         return self._append(Plain(op, name), tensor, interval, deviation)
 
     def rescale(self, source: int, shift: int, function: Function, name: str, deviation: Deviation = EXACT) -> int:
         """function(round(x / 2^shift)), committed."""
-        low, high = (round_shift(bound, shift) for bound in self.intervals[source])
+        before = _wide(self.intervals[source])
+        low, high = (round_shift(bound, shift) for bound in before)
         lowest, highest = int(low.min()), int(high.max())
         scratch = (Range(bits=16), Graph(function=function, low=lowest, high=highest))
         op = Requantise(inputs=(source,), shift=shift, tables=(1,), range_table=0)
-        interval = op.interval([self.intervals[source]], scratch)[0]
+        interval = op.interval([before], scratch)[0]
         if isinstance(function, Clamp) and function.shift and relu_part(function) is not None:
             # relu(x) - relu(-slope x) rounds once, not twice: below zero it may differ by one
             least, most = interval
@@ -167,4 +175,4 @@ class Draft:
     def _ranged(self, op: Maximum | Divide | SquareRoot, name: str) -> int:
         scratch = (Range(bits=16),)
         tensor = self._guarded(lambda _, t: op.infer(t, scratch)[0], op.inputs, name)
-        return self._append(Ranged(op, name), tensor, op.interval([self.intervals[i] for i in op.inputs], ())[0])
+        return self._append(Ranged(op, name), tensor, op.interval([_wide(self.intervals[i]) for i in op.inputs], ())[0])

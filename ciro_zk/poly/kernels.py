@@ -12,7 +12,6 @@ import numpy as np
 from ciro_zk.field.kernels import (
     BASE_IN,
     BASE_OUT,
-    INDEX_IN,
     INT,
     MATRIX_IN,
     MATRIX_OUT,
@@ -127,13 +126,19 @@ def outer(a, b, out, start, stop):  # type: ignore[no-untyped-def]
             out1[j] = c1
 
 
-@kernel(MATRIX_OUT, INDEX_IN, MATRIX_IN)
-def scatter_add(target, index, values):  # type: ignore[no-untyped-def]
-    """target[:, index[i]] += values[:, i]."""
-    for i in range(index.shape[0]):
-        j = index[i]
-        target[0, j] = add(target[0, j], values[0, i])
-        target[1, j] = add(target[1, j], values[1, i])
+@kernel(MATRIX_OUT, INT, MATRIX_IN, MATRIX_IN, INT, INT, INT, INT)
+def add_outer(target, offset, a, b, row_start, row_stop, start, stop):  # type: ignore[no-untyped-def]
+    """target[:, offset + i m + j] += a[:, i] b[:, j], row_start <= i < row_stop, start <= j < stop."""
+    m = b.shape[1]
+    b0, b1 = b[0, start:stop], b[1, start:stop]
+    for i in range(row_start, row_stop):
+        a0, a1 = a[0, i], a[1, i]
+        first = offset + i * m + start
+        out0, out1 = target[0, first : first + stop - start], target[1, first : first + stop - start]
+        for j in range(stop - start):
+            c0, c1 = ext_mul(a0, a1, b0[j], b1[j])
+            out0[j] = add(out0[j], c0)
+            out1[j] = add(out1[j], c1)
 
 
 @kernel(MATRIX_IN, MATRIX_IN, MATRIX_OUT, INT, INT, INT, INT)

@@ -14,17 +14,18 @@ nonces tried by each proof of work. `Drawn` holds them; without it the formulas 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
-from ciro_zk.circuit.claims import Form, ProductInstance, factor_forms, output_form, product_instances, split_accumulators, tau_length
+from ciro_zk.circuit.claims import Form, ProductInstance, factor_form, output_form, product_instances, split_accumulators, tau_length
 from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.op import Column
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.params import Code
+from ciro_zk.commitment.prover import CODE_BLOCK, FOLD_BLOCK
 from ciro_zk.field.extension import ONE, Ext
 from ciro_zk.poly.linear_form import Eq, Term
 from ciro_zk.profile.work import NODE_INPUT_BYTES, Work, contract_work, encode_work, grind_work
@@ -90,13 +91,9 @@ def counts(program: Program, drawn: Drawn | None = None) -> Counts:
     _products(tally, structure.instances)
     tally.phase = OPENING
     for layout in (program.plan.weight_layout, program.plan.witness_layout):
-        _combine_forms(tally, structure.forms, layout, max(layout.num_vars, _oracle_vars(program, layout)))
+        _combine_forms(tally, structure.forms, layout)
     _open(tally, program, iter(drawn.positions), attempts)
     return dict(tally.counts)
-
-
-def _oracle_vars(program: Program, layout: Layout) -> int:
-    return program.params.oracles[0 if layout is program.plan.weight_layout else 1].num_vars
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ class Structure:
         stored, accumulators = split_accumulators(plan, leaf_forms)
         instances = product_instances(plan, accumulators, point(tau_length(plan)))
         forms = [leaf_forms.multiplicities, stored]
-        forms += [form for instance in instances for form, _ in factor_forms(plan, instance, point(instance.num_vars))]
+        forms += [factor_form(plan, factor, point(i.num_vars))[0] for i in instances for factor in i.factors]
         for i, port in enumerate(plan.graph.outputs):
             forms.append(output_form(plan, i, point(padded_vars(plan.graph.tensors[port.tensor].shape)))[0])
         return Structure(tuple((a.tensor, a.term) for a in accumulators), instances, tuple(forms))
@@ -136,8 +133,9 @@ def _combine(tally: _Tally, terms: Sequence[tuple[int, int]], constant: int, siz
 def _commit(tally: _Tally, rows: int, code: Code) -> None:
     """Encode, hash the columns, hash the tree: 2^depth - 1 nodes."""
     length = 1 << code.log_length
-    tally.add_work("encode_rows", encode_work(rows, 1 << code.log_columns, code.log_blowup))
-    tally.add("hash_columns", 1, hashed=8 * rows * length)
+    work = encode_work(rows, 1 << code.log_columns, code.log_blowup)
+    tally.add_work("encode_rows", replace(work, calls=-(-rows // max(CODE_BLOCK // length, 1))))
+    tally.add("hash_columns", -(-length // max(CODE_BLOCK // rows, 1)), hashed=8 * rows * length)
     tally.add("hash_pairs", code.log_length, hashed=NODE_INPUT_BYTES * (length - 1))
 
 
@@ -215,14 +213,22 @@ def _factor_table(tally: _Tally, factor: Factor) -> None:
         shape[axis], parts = rows.shape[0], 2
 
 
-def _combine_forms(tally: _Tally, forms: Sequence[Form], layout: Layout, num_vars: int) -> None:
-    touched: Counter[int] = Counter()
+def _combine_forms(tally: _Tally, forms: Sequence[Form], layout: Layout) -> None:
+    """Per block of a form's tensor the products of the groups' parts, first to last, the last one into the oracle's form."""
     for form in forms:
         for tensor, term in form:
-            if tensor in layout.shapes:
-                touched[tensor] += 1
-                _dense(tally, term)
-    tally.add("scatter_add", len(touched), adds=2 * sum(prod(layout.shapes[tensor]) for tensor in touched))
+            if tensor not in layout.shapes:
+                continue
+            for group in term.groups:
+                if isinstance(group, Eq):
+                    tally.add("eq_table", 1, ext=(1 << len(group.point)) - 1)
+            for block in layout.by_tensor[tensor]:
+                size, axis = 1, 0
+                for group in term.groups[:-1]:
+                    size <<= sum(block.logs[axis : axis + len(group.dims)])
+                    axis += len(group.dims)
+                    tally.add("outer", 1, ext=size)
+                tally.add("add_outer", 1, ext=1 << block.log_size)
 
 
 def _fold_rows(tally: _Tally, num_vars: int, rounds: int, base: bool) -> None:
@@ -232,22 +238,28 @@ def _fold_rows(tally: _Tally, num_vars: int, rounds: int, base: bool) -> None:
     for base cells), folds of both. Summed, with T = sum of N = 2^(num_vars + 1) - 2^(num_vars - rounds + 1).
     """
     if base and rounds:
-        cells = 1 << num_vars
-        tally.add("inner_product_base", 2, base=2 * cells)
-        tally.add("sub", 3, adds=3 * cells // 2)
-        tally.add("fold_stack", 1, ext=cells // 2)
-        tally.add("fold_base", 1, base=cells)
+        cells, blocks = 1 << num_vars, _blocks(num_vars)
+        tally.add("inner_product_base", 2 * blocks, base=2 * cells)
+        tally.add("sub", 3 * blocks, adds=3 * cells // 2)
+        tally.add("fold_stack", blocks, ext=cells // 2)
+        tally.add("fold_base", blocks, base=cells)
         num_vars, rounds = num_vars - 1, rounds - 1
+    calls = sum(_blocks(num_vars - i) for i in range(rounds))
     total = (2 << num_vars) - (2 << num_vars - rounds)
-    tally.add("inner_product", 2 * rounds, ext=total)
-    tally.add("sub", 4 * rounds, adds=2 * total)
-    tally.add("fold_stack", 2 * rounds, ext=total)
+    tally.add("inner_product", 2 * calls, ext=total)
+    tally.add("sub", 4 * calls, adds=2 * total)
+    tally.add("fold_stack", 2 * calls, ext=total)
+
+
+def _blocks(num_vars: int) -> int:
+    """Blocks in which a table of 2^num_vars cells is summed and folded."""
+    return max((1 << num_vars) // (2 * FOLD_BLOCK), 1)
 
 
 def _open(tally: _Tally, program: Program, positions: Iterator[int], attempts: Iterator[int]) -> None:
     params = program.params
     for oracle in params.oracles:
-        tally.add("inner_product_base", 1, base=2 << oracle.num_vars)
+        tally.add("inner_product_base", _blocks(oracle.num_vars), base=2 << oracle.num_vars)
     for index, level in enumerate(params.levels):
         for oracle in level:
             _fold_rows(tally, oracle.num_vars, oracle.row_vars, base=index == 0)

@@ -35,7 +35,7 @@ class Work:
     ext: int = 0
     """Multiplications in the extension field."""
     adds: int = 0
-    """Elements of add, sub and scatter_add."""
+    """Elements of add and sub."""
     hashed: int = 0
     """Bytes hashed."""
 
@@ -135,11 +135,11 @@ KERNELS: dict[str, Kernel] = {
         lambda w, n, m: (w(2, n), w(2, m)),
         (1 << 6, 1 << 12),
     ),
-    "scatter_add": Kernel(
-        lambda target, index, values: (target.shape[1], index.shape[0]),
-        lambda size, n: Work(calls=1, adds=2 * n),
-        lambda w, size, n: (w(2, size), np.arange(n, dtype=np.int64), w(2, n)),
-        (1 << 18, 1 << 18),
+    "add_outer": Kernel(
+        lambda target, offset, a, b: (a.shape[1], b.shape[1]),
+        lambda n, m: Work(calls=1, ext=n * m),
+        lambda w, n, m: (w(2, n * m), 0, w(2, n), w(2, m)),
+        (1 << 6, 1 << 12),
     ),
     "contract_rows": Kernel(
         lambda weights, matrix: matrix.shape,

@@ -14,26 +14,24 @@ from numpy.typing import ArrayLike, NDArray
 from ciro_zk.circuit.error import Deviation, read_deviations, write_deviations
 from ciro_zk.circuit.graph import Graph, Port
 from ciro_zk.circuit.manifest import MAX_BYTES, canonical_json
-from ciro_zk.container import atomic_write, pack, read_file, unpack
+from ciro_zk.container import Buffer, atomic_write, pieces, read_file, unpack
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.params import STANDARD, Preset
-from ciro_zk.program.keys import MAX_WEIGHTS, pack_weights, unpack_weights
+from ciro_zk.program.keys import MAX_WEIGHTS, Integers, narrow, unpack_weights, weight_pieces
 from ciro_zk.program.program import Program
 from ciro_zk.program.public import by_name, quantise
 from ciro_zk.program.report import CircuitReport, cost_report
-
-Integers = NDArray[np.int64]
 
 KIND = b"CIRC"
 VERSION = 2
 FLOAT64 = 1e-9
 """Share of an error bound by which its own evaluation in float64 can be off."""
-LIMITS = {"manifest": MAX_BYTES, "weights": 16 + 8 * MAX_WEIGHTS, "notes": MAX_BYTES}
+LIMITS = {"manifest": MAX_BYTES, "weights": 8 * MAX_WEIGHTS, "notes": MAX_BYTES}
 
 
 @dataclass(frozen=True)
 class Circuit:
-    """A model as integers: its graph, its weights by tensor id, and the compiler's notes.
+    """A model as integers: its graph, its weights by tensor id (each in its range's narrowest type), and the compiler's notes.
 
     `calibration` is the stored calibration result (compiling the same model with it gives the same program digest);
     `accuracy` the comparison with the float model; `deviations`, by tensor id, what the error bound needs to know of that
@@ -51,6 +49,7 @@ class Circuit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "program", Program(self.graph, self.name, self.bits, self.preset))
+        object.__setattr__(self, "weights", narrow(self.program, self.weights))
 
     program: Program = field(init=False, repr=False, compare=False)
 
@@ -113,12 +112,16 @@ class Circuit:
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
 
-    def __bytes__(self) -> bytes:
+    def pieces(self) -> list[Buffer]:
+        """The circuit's bytes, piece by piece."""
         notes: dict[str, Any] = {"calibration": self.calibration, "accuracy": self.accuracy}
         if self.deviations:
             notes["deviations"] = write_deviations(self.deviations)
-        weights = pack_weights(self.program, self.weights)
-        return pack(KIND, VERSION, [("manifest", self.program.manifest), ("weights", weights), ("notes", canonical_json(notes))])
+        weights = weight_pieces(self.program, self.weights)
+        return pieces(KIND, VERSION, [("manifest", self.program.manifest), ("weights", weights), ("notes", canonical_json(notes))])
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.pieces())
 
     @staticmethod
     def from_bytes(data: bytes, source: str = "<bytes>") -> Circuit:
@@ -141,14 +144,14 @@ class Circuit:
             deviations = read_deviations(notes.get("deviations", []))
         except ValueError as error:
             raise ProofFormatError(str(error), file=source, field="notes", remedy="compile the model again") from error
-        weights = unpack_weights(program, bytes(sections["weights"]), source)
+        weights = unpack_weights(program, sections["weights"], source)
         return Circuit(
             program.graph, weights, program.name, program.bits, notes["calibration"], notes["accuracy"], deviations, program.preset
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all."""
-        atomic_write(path, bytes(self))
+        atomic_write(path, *self.pieces())
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Circuit:

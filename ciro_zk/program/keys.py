@@ -11,18 +11,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ciro_zk.circuit.manifest import MAX_BYTES
-from ciro_zk.container import atomic_write, pack, pack_array, read_file, unpack, unpack_array
+from ciro_zk.container import Buffer, atomic_write, pack, pieces, read_file, unpack
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.program.program import Program
 from ciro_zk.program.statement import Statement, tensors_digest
 
-Integers = NDArray[np.int64]
+Integers = NDArray[np.signedinteger[Any]]
 
 VK_KIND = b"VKEY"
 PK_KIND = b"PKEY"
@@ -30,7 +31,7 @@ VERSION = 2
 MAX_REGISTRATION = 1 << 28
 MAX_WEIGHTS = 1 << 28
 VK_LIMITS = {"manifest": MAX_BYTES, "model": DIGEST_BYTES, "registration": MAX_REGISTRATION}
-PK_LIMITS = {"verifying key": MAX_BYTES + MAX_REGISTRATION + 4096, "weights": 16 + 8 * MAX_WEIGHTS}
+PK_LIMITS = {"verifying key": MAX_BYTES + MAX_REGISTRATION + 4096, "weights": 8 * MAX_WEIGHTS}
 
 
 @dataclass(frozen=True)
@@ -89,28 +90,35 @@ class VerifyingKey:
 
 @dataclass(frozen=True, eq=False)
 class ProvingKey:
-    """The verifying key and the weights as integers, by tensor id."""
+    """The verifying key and the weights as integers, by tensor id, each in its range's narrowest type."""
 
     vk: VerifyingKey
     weights: Mapping[int, Integers]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", narrow(self.program, self.weights))
 
     @property
     def program(self) -> Program:
         return self.vk.program
 
+    def pieces(self) -> list[Buffer]:
+        """The key's bytes, piece by piece."""
+        return pieces(PK_KIND, VERSION, [("verifying key", bytes(self.vk)), ("weights", weight_pieces(self.program, self.weights))])
+
     def __bytes__(self) -> bytes:
-        return pack(PK_KIND, VERSION, [("verifying key", bytes(self.vk)), ("weights", pack_weights(self.program, self.weights))])
+        return b"".join(self.pieces())
 
     @staticmethod
     def from_bytes(data: bytes, source: str = "<bytes>") -> ProvingKey:
         """Parse a key. Raises `ProofFormatError` naming the field."""
         sections = unpack(data, kind=PK_KIND, version=VERSION, limits=PK_LIMITS, source=source)
         vk = VerifyingKey.from_bytes(bytes(sections["verifying key"]), source)
-        return ProvingKey(vk, unpack_weights(vk.program, bytes(sections["weights"]), source))
+        return ProvingKey(vk, unpack_weights(vk.program, sections["weights"], source))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all."""
-        atomic_write(path, bytes(self))
+        atomic_write(path, *self.pieces())
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> ProvingKey:
@@ -121,27 +129,40 @@ class ProvingKey:
         return f"ProvingKey({self.program.name}, {sum(w.size for w in self.weights.values())} weights)"
 
 
-def pack_weights(program: Program, weights: Mapping[int, Integers]) -> bytes:
-    """All weights in tensor order as one int64 array."""
-    cells = [weights[i].reshape(-1) for i in program.graph.weights]
-    return pack_array(np.concatenate(cells).astype("<i8") if cells else np.zeros(0, dtype="<i8"))
+def narrow(program: Program, weights: Mapping[int, Integers]) -> dict[int, Integers]:
+    """Every weight tensor in the narrowest type that holds its range; as it is where it is out of it (no proof will hold)."""
+    found = {}
+    for i, values in weights.items():
+        dtype = program.graph.tensors[i].dtype
+        small = values.astype(dtype, copy=False)
+        found[i] = small if np.array_equal(small, values) else values
+    return found
 
 
-def unpack_weights(program: Program, data: bytes, source: str) -> dict[int, Integers]:
+def weight_pieces(program: Program, weights: Mapping[int, Integers]) -> list[Buffer]:
+    """All weights in tensor order, each tensor's cells in C order and in its range's narrowest type, little-endian.
+
+    `TypeError` for weights that do not fit it.
+    """
+    cells = [weights[i].astype(program.graph.tensors[i].dtype, order="C", casting="safe", copy=False) for i in program.graph.weights]
+    return [values.reshape(-1).view(np.uint8).data for values in cells]
+
+
+def unpack_weights(program: Program, data: memoryview, source: str) -> dict[int, Integers]:
     """The weights of a program. Raises `ProofFormatError` for another number of cells or a weight out of its range."""
-    cells = unpack_array(data, np.int64, (MAX_WEIGHTS,), source=source, field="weights")
+
+    def fail(reason: str) -> ProofFormatError:
+        return ProofFormatError(reason, file=source, field="weights", remedy="set up the circuit again")
+
     tensors = program.graph.tensors
-    if cells.size != sum(tensors[i].size for i in program.graph.weights):
-        raise ProofFormatError(
-            "has another number of cells than the program", file=source, field="weights", remedy="set up the circuit again"
-        )
+    if len(data) != sum(tensors[i].size * tensors[i].dtype.itemsize for i in program.graph.weights):
+        raise fail("has another number of cells than the program")
     found, start = {}, 0
     for i in program.graph.weights:
         tensor = tensors[i]
-        found[i] = cells[start : start + tensor.size].reshape(tensor.shape)
-        start += tensor.size
+        stop = start + tensor.size * tensor.dtype.itemsize
+        found[i] = np.frombuffer(data[start:stop], dtype=tensor.dtype).copy().reshape(tensor.shape)
+        start = stop
         if found[i].min() < tensor.low or found[i].max() > tensor.high:
-            raise ProofFormatError(
-                f"weight {tensor.name!r} is out of range", file=source, field="weights", remedy="set up the circuit again"
-            )
+            raise fail(f"weight {tensor.name!r} is out of range")
     return found

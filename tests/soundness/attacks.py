@@ -697,7 +697,7 @@ def chosen_weights() -> Attempt:
     ids = tensor_ids(circuit)
     good = committed_weights(kernels(), pk)
     evil_values = dict(pk.weights)
-    evil_values[ids["w2"]] = evil_values[ids["w2"]] * 3 + 100
+    evil_values[ids["w2"]] = evil_values[ids["w2"]].astype(np.int64) * 3 + 100
     evil = commit_cells(program, as_cells(evil_values))
     with pytest.MonkeyPatch.context() as patch:
         unbound("model commitment")(patch)

@@ -24,12 +24,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from strategies import cell_indices
 
 import ciro_zk.verifier
-from ciro_zk.circuit.claims import AccumulatorClaim, Form, factor_forms, product_instances, tau_length
+from ciro_zk.circuit.claims import AccumulatorClaim, Form, factor_form, product_instances, tau_length
 from ciro_zk.circuit.graph import Graph, as_field
 from ciro_zk.circuit.op import CommitOp
 from ciro_zk.commitment import prover as commitment
+from ciro_zk.commitment.cells import field_cells
 from ciro_zk.commitment.params import Code, CommitmentParams
 from ciro_zk.commitment.prover import Committed
 from ciro_zk.commitment.verifier import times_x
@@ -85,7 +87,7 @@ Circuit.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
 
 def run_graph(graph: Graph, leaves: Mapping[int, Integers], overrides: Mapping[int, Override] | None = None) -> Values:
     """All tensors, int64. An override replaces a tensor as soon as its node has run; everything after it is honest about the lie."""
-    values: Values = dict(leaves)
+    values: Values = {i: leaf.astype(np.int64) for i, leaf in leaves.items()}
     for node in graph.nodes:
         values.update(zip(node.outputs, node.op.run([values[i] for i in node.op.inputs], graph.tables), strict=True))
         for i in node.outputs:
@@ -234,7 +236,7 @@ class Malicious(Proving):
         layout = padded(self.plan.witness_layout, self.program.params.oracles[1].num_vars)
         oracle = layout.pack(dict(self.witness.cells))
         if self.lie.padding is not None:
-            oracle = filled(layout.indices.values(), oracle, self.lie.padding)
+            oracle = filled(cell_indices(layout).values(), oracle, self.lie.padding)
         committed = commitment.commit(self.kernels, self.program.params.oracles[1].code, oracle)
         if self.lie.codewords is not None:
             codewords = self.lie.codewords(committed.codewords.copy())
@@ -330,7 +332,7 @@ class Malicious(Proving):
         forms: list[Form] = []
         for spec, answer in zip(specs, answers, strict=True):
             transcript.send_elements("factor values", answer)
-            forms += [form for form, _ in factor_forms(plan, spec, point[rounds - spec.num_vars :])]
+            forms += [factor_form(plan, f, point[rounds - spec.num_vars :])[0] for f in spec.factors]
         return forms
 
     def open(self, committed: Committed, forms: Sequence[Form]) -> None:
@@ -389,7 +391,7 @@ def forged_opening(
     """`open_forms` for a false total: at one level the folded message is chosen to meet the running claim."""
     missing = total
     for oracle, form in zip(oracles, forms, strict=True):
-        missing = missing - kernels.inner_product_base(form, oracle.cells)
+        missing = missing - kernels.inner_product_base(form, field_cells(oracle.cells, 0, oracle.cells.size))
     start, calls = len(transcript.log), 0
     message: Any = None
     pack = commitment._packed

@@ -23,7 +23,7 @@ from soundness.malicious import (
     run_field,
     run_graph,
 )
-from strategies import deep, tiny, tiny_input, toy, toy_input, two_ports
+from strategies import cell_indices, deep, tiny, tiny_input, toy, toy_input, two_ports
 
 from ciro_zk.circuit.graph import as_field
 from ciro_zk.field.extension import P
@@ -77,7 +77,7 @@ def test_random_padding_in_the_weight_oracle(seed: int) -> None:
     pk, _ = keys(circuit)
     rng = np.random.default_rng(seed)
     layout = padded(program.plan.weight_layout, program.params.oracles[0].num_vars)
-    oracle = filled(layout.indices.values(), layout.pack(as_cells(pk.weights)), rng)
+    oracle = filled(cell_indices(layout).values(), layout.pack(as_cells(pk.weights)), rng)
     assert (oracle != layout.pack(as_cells(pk.weights))).sum() > 100
     committed = commitment.commit(kernels(), program.params.oracles[0].code, oracle)
     vk = forged_registration(program, committed, as_cells(pk.weights), Lie(padding=rng))

@@ -176,12 +176,13 @@ def test_trees_open(kernels: Kernels) -> None:
     verify_multi(tree.root, 6, positions, tree.levels[0][positions], tree.open(positions))
 
 
-def test_scatter_add_is_in_place(kernels: Kernels) -> None:
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (5, 7), (1, 40_000), (40_000, 1), (300, 200)])
+def test_add_outer_is_in_place(kernels: Kernels, n: int, m: int) -> None:
     words = Words(7)
-    target, values, index = words(2, 50), words(2, 10), np.random.default_rng(7).permutation(50)[:10]
+    target, a, b = words(2, n * m + 20), words(2, n), words(2, m)
     expected = target.copy()
-    expected[:, index] = goldilocks.add(expected[:, index], values)
-    kernels.scatter_add(target, index, values)
+    expected[:, 9 : 9 + n * m] = goldilocks.add(expected[:, 9 : 9 + n * m], multilinear.outer(a, b))
+    kernels.add_outer(target, 9, a, b)
     assert np.array_equal(target, expected)
 
 

@@ -24,9 +24,9 @@ DIGESTS = {
     "pkey-v1.bin": "b23e9fd4ebfb83cd751e0b0ef4af5178433f7a195c90c14afa8877dc56b5ebb3",
     "proof-v1.bin": "1f3c4603442ae6c9fb7a9d8d7d2c2ece7004271b3f6ab2867e5b4768a7a85b2d",
     "vkey-v1.bin": "aedc089a04836e4320d6e753af3c8abfc8319d19a7624793cf51bad9be923ab6",
-    "circuit-v2.bin": "a76c396719702481b8714acff81458f7ec8b8eadcdb7ccb8a335c287d84f754c",
+    "circuit-v2.bin": "09f2a5633f28f9f5b222f1c5f2b34087483c5002e2f470df3a72aea047357f94",
     "manifest-v2.bin": "c12bf912bb3a233ff58299d9bd6962d6e659aeeda4b61bd1d3c2d642bf0c444d",
-    "pkey-v2.bin": "75ea06c23ed9db927cbdb06c4579c20f38ce505e870bb848811a72c7a9b34335",
+    "pkey-v2.bin": "693f153a0125b43e32f988776fefdf1368a711f204c4864ea8d752027446386c",
     "proof-v2.bin": "723b3812a1a9bd8fd2c497128f06b356d869daf8b7cda394360526e62c6c9da0",
     "vkey-v2.bin": "81eee7155c4ab996c18707b104a3632e412ec962d81dd445cd976ea77dca1a2b",
 }

@@ -24,7 +24,7 @@ def least(preset: Preset = TESTING) -> Circuit:
     (acc,) = b.add(MatMul(inputs=(x, w)), "dense")
     y, *_ = b.add(Requantise(inputs=(acc,), shift=3, tables=(relu,), range_table=limbs), "relu")
     b.output("y", y, scale=1.0)
-    return Circuit(b.build(), {w: np.arange(12).reshape(1, 4, 3) - 6}, "tiny", 4, {"x": 1}, {"y": [0.5]}, preset)
+    return Circuit(b.build(), {w: np.arange(12).reshape(1, 4, 3) - 6}, "tiny", 4, {"x": 1}, {"y": [0.5]}, preset=preset)
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from strategies import cell_indices
 
 import ciro_zk as cz
 from ciro_zk.circuit.graph import Graph, GraphBuilder
@@ -160,7 +161,7 @@ def test_weights_and_tables_stay_as_they_are(keys: tuple[ProvingKey, VerifyingKe
     pk, _ = keys
     batched = pk.program.batched(6)
     assert batched.graph.tables == pk.program.graph.tables
-    single = {pk.program.graph.tensors[i].name: pk.program.plan.weight_layout.indices[i] for i in pk.program.graph.weights}
+    single = {pk.program.graph.tensors[i].name: cell_indices(pk.program.plan.weight_layout)[i] for i in pk.program.graph.weights}
     for i in batched.graph.weights:
-        assert np.array_equal(batched.plan.weight_layout.indices[i], single[batched.graph.tensors[i].name])
+        assert np.array_equal(cell_indices(batched.plan.weight_layout)[i], single[batched.graph.tensors[i].name])
     assert batched.params.oracles[0].code.log_columns == pk.program.params.oracles[0].code.log_columns

@@ -76,7 +76,7 @@ def check_witness(graph: Graph, values: Mapping[int, Array]) -> None:
     """Every tensor is in its soundness range, every lookup row in its table, every zero check zero: with Python integers."""
     for index, tensor in enumerate(graph.tensors):
         value = values[index]
-        assert value.shape == tensor.shape and value.dtype == np.int64, (index, tensor.name)
+        assert value.shape == tensor.shape and value.dtype in (np.int64, tensor.dtype), (index, tensor.name)
         assert tensor.low <= int(value.min()) and int(value.max()) <= tensor.high, (index, tensor.name, tensor.low, tensor.high)
     rows = [set(zip(*(column.tolist() for column in table.columns()), strict=True)) for table in graph.tables]
     for node in graph.nodes:
@@ -95,12 +95,10 @@ def check_witness(graph: Graph, values: Mapping[int, Array]) -> None:
             assert not product.any(), name
 
 
-def run_float(proto: onnx.ModelProto, feeds: Mapping[str, Array], *, every: bool = False) -> dict[str, Array]:
-    """The float model's outputs by name, or every tensor on the way."""
+def run_float(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """The float model's outputs by name."""
     static = fold(load(proto), {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in proto.graph.input})
     names = [value.name for value in proto.graph.output]
-    if every:
-        names = [name for node in static.nodes for name in node.output if name]
     return FloatModel(static, names).run(feeds)
 
 

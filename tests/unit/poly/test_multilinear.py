@@ -70,12 +70,13 @@ def test_contractions(rows: int, columns: int) -> None:
     assert ml.inner_product(by_rows, right) == ml.inner_product(left, by_columns)
 
 
-def test_scatter_add_changes_only_the_named_entries() -> None:
-    target, values = table_of(6), table_of(2, 1)
+def test_add_outer_changes_only_its_range() -> None:
+    target, a, b = table_of(9), table_of(2, 1), table_of(3, 2)
     expected = arrays.to_list(target)
-    for i, value in zip((4, 1), arrays.to_list(values), strict=True):
-        expected[i] = expected[i] + value
-    ml.scatter_add(target, np.array([4, 1]), values)
+    for i, x in enumerate(arrays.to_list(a)):
+        for j, y in enumerate(arrays.to_list(b)):
+            expected[2 + 3 * i + j] = expected[2 + 3 * i + j] + x * y
+    ml.add_outer(target, 2, a, b)
     assert arrays.to_list(target) == expected
 
 

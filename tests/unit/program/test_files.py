@@ -15,7 +15,6 @@ from strategies import repack, sections, tiny, tiny_input, toy, two_ports
 from ciro_zk import prover
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.manifest import canonical_json
-from ciro_zk.container import pack_array
 from ciro_zk.errors import InputError, ProofFormatError
 from ciro_zk.kernels import plain_kernels
 from ciro_zk.program.circuit import Circuit
@@ -33,6 +32,7 @@ MAKERS: Mapping[str, Callable[[], Any]] = {
     "circuit with notes": lambda: replace(tiny(), calibration={"x": [0.5]}, accuracy={"y": {"max_abs_error": 0.1}}),
     "circuit with deviations": lambda: replace(tiny(), deviations={1: Deviation(0.5, (0.25,), exact_low=True), 0: Deviation(0.125)}),
     "proving key": lambda: toy_keys()[0],
+    "small proving key": lambda: tiny_keys()[0],
     "verifying key": lambda: toy_keys()[1],
     "proof": lambda: toy_proof()[1],
 }
@@ -87,13 +87,15 @@ def test_what_a_circuit_and_its_keys_hold() -> None:
     read = Circuit.from_bytes(bytes(circuit))
     assert (read.name, read.bits, read.preset) == (circuit.name, circuit.bits, circuit.preset)
     assert list(read.weights) == list(circuit.weights)
-    assert all(np.array_equal(read.weights[i], w) and read.weights[i].dtype == np.int64 for i, w in circuit.weights.items())
+    dtypes = {i: circuit.graph.tensors[i].dtype for i in circuit.weights}
+    assert {dtype.itemsize for dtype in dtypes.values()} == {1, 2}
+    assert all(np.array_equal(read.weights[i], w) and read.weights[i].dtype == w.dtype == dtypes[i] for i, w in circuit.weights.items())
     assert read.manifest() == circuit.manifest() == vk.program.manifest.decode()
     key = ProvingKey.from_bytes(bytes(pk))
     assert key.vk.digest == vk.digest == VerifyingKey.from_bytes(bytes(vk)).digest
     assert key.program.digest == circuit.program.digest
     assert bytes(vk) in bytes(pk)
-    cells = pack_array(np.concatenate([w.reshape(-1) for w in circuit.weights.values()]).astype("<i8"))
+    cells = b"".join(w.tobytes() for w in circuit.weights.values())
     assert cells in bytes(pk) and cells not in bytes(vk)
 
 
@@ -128,19 +130,31 @@ def tampered(made: Any, section: str, payload: bytes) -> ProofFormatError:
     return caught.value
 
 
-@pytest.mark.parametrize("name", ["small circuit", "proving key"])
-def test_weights_of_another_number_type_or_range(name: str) -> None:
+@pytest.mark.parametrize("name", ["small circuit", "small proving key"])
+def test_weights_of_another_number_or_range(name: str) -> None:
     made = MAKERS[name]()
-    cells = np.concatenate([w.reshape(-1) for w in made.weights.values()])
-    assert "another number of cells" in tampered(made, "weights", pack_array(cells[:-1])).reason
-    assert "another number of cells" in tampered(made, "weights", pack_array(np.append(cells, 0))).reason
-    assert tampered(made, "weights", pack_array(cells.astype(np.int32))).field == "weights"
-    assert tampered(made, "weights", pack_array(cells.reshape(1, -1))).field == "weights"
-    first = made.program.graph.tensors[made.program.graph.weights[0]]
-    for outside in (first.low - 1, first.high + 1, -(1 << 63), (1 << 63) - 1):
+    ((_, weights),) = made.weights.items()
+    cells = weights.reshape(-1)
+    assert cells.dtype == np.int8
+    for other in (cells[:-1], np.append(cells, np.int8(0)), cells.astype(np.int16), cells[:0]):
+        assert "another number of cells" in tampered(made, "weights", other.tobytes()).reason
+    for outside in (-9, 8, -128, 127):
         wrong = cells.copy()
         wrong[0] = outside
-        assert "'w' is out of range" in tampered(made, "weights", pack_array(wrong)).reason
+        assert "'w' is out of range" in tampered(made, "weights", wrong.tobytes()).reason
+
+
+def test_weights_out_of_their_range_are_not_narrowed() -> None:
+    """They stay what they are: a file of them is not written, and no proof of them would hold."""
+    circuit = MAKERS["small circuit"]()
+    ((tensor, weights),) = circuit.weights.items()
+    for outside in (128, 1 << 40):
+        wrong = weights.astype(np.int64)
+        wrong.reshape(-1)[0] = outside
+        made = replace(circuit, weights={tensor: wrong})
+        assert made.weights[tensor].dtype == np.int64
+        with pytest.raises(TypeError):
+            bytes(made)
 
 
 @pytest.mark.parametrize(
