@@ -18,7 +18,7 @@ from ciro_zk.circuit.claims import (
     AccumulatorClaim,
     Form,
     ProductInstance,
-    factor_form,
+    factor_forms,
     output_form,
     product_instances,
     split_accumulators,
@@ -184,7 +184,7 @@ class Proving:
             skip = 0 if spec.eq_point is None else 1
             transcript.send_elements("factor values", final[skip:])
             suffix = point[rounds - spec.num_vars :]
-            forms += [factor_form(plan, factor, suffix)[0] for factor in spec.factors]
+            forms += [form for form, _ in factor_forms(plan, spec, suffix)]
         return forms
 
     def factor_tables(self, spec: ProductInstance) -> NDArray[np.uint64]:

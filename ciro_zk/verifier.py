@@ -16,7 +16,8 @@ from ciro_zk.circuit.claims import (
     AccumulatorClaim,
     ClaimLedger,
     ProductInstance,
-    factor_form,
+    batched,
+    factor_forms,
     output_form,
     product_instances,
     split_accumulators,
@@ -34,6 +35,7 @@ from ciro_zk.hash.transcript import VerifierTranscript
 from ciro_zk.kernels import Kernels, numba_kernels, plain_kernels
 from ciro_zk.lookup.verifier import verify_fractions
 from ciro_zk.poly import linear_form, multilinear
+from ciro_zk.poly.linear_form import Term
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.program import Program
 from ciro_zk.program.public import check_given, check_public
@@ -124,8 +126,7 @@ class Checking:
             value = value * HALF
         if instance.eq_point is not None:
             value = value * multilinear.eq(instance.eq_point, suffix)
-        for j, (factor, final) in enumerate(zip(instance.factors, finals, strict=True)):
-            form, constant = factor_form(self.plan, factor, suffix)
+        for j, ((form, constant), final) in enumerate(zip(factor_forms(self.plan, instance, suffix), finals, strict=True)):
             self.ledger.add(f"factor {index}.{j}", form, final - constant)
             value = value * final
         return value
@@ -146,24 +147,20 @@ class Checking:
         claims = self.ledger.take(self.program.shape.num_claims)
         weights = powers(gamma, len(claims))
         graph, plan = self.plan.graph, self.plan
-        stored: list[tuple[int, int, linear_form.Term]] = []
+        layouts = (plan.weight_layout, plan.witness_layout)
+        stored: tuple[list[tuple[int, Term]], ...] = ([], [])
         total = ZERO
         for claim, weight in zip(claims, weights, strict=True):
-            value = claim.value
-            for tensor, term in claim.form:
-                if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
-                    value = value - linear_form.value_on(term, self.public[tensor])
-                else:
-                    stored.append((0 if tensor in plan.weight_layout.shapes else 1, tensor, term.scaled(weight)))
-            total = total + weight * value
+            total = total + weight * claim.value
+        for tensor, term in batched([claim.form for claim in claims], weights):
+            if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
+                total = total - linear_form.value_on(term, self.public[tensor])
+            else:
+                stored[0 if tensor in plan.weight_layout.shapes else 1].append((tensor, term))
 
         def form_at(oracle: int, point: Sequence[Ext]) -> Ext:
-            layout = (plan.weight_layout, plan.witness_layout)[oracle]
-            extra = len(point) - layout.num_vars
-            value = ZERO
-            for owner, tensor, term in stored:
-                if owner == oracle:
-                    value = value + layout.evaluate(tensor, term, point[extra:])
+            extra = len(point) - layouts[oracle].num_vars
+            value = layouts[oracle].evaluate(stored[oracle], point[extra:])
             for r in point[:extra]:
                 value = value * (ONE - r)
             return value

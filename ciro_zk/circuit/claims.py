@@ -14,8 +14,8 @@ from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.plan import LeafForms, Plan, padded_vars, point_term
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.errors import ProofRejected
-from ciro_zk.field.extension import ONE, Ext
-from ciro_zk.poly.linear_form import Term
+from ciro_zk.field.extension import ONE, ZERO, Ext
+from ciro_zk.poly.linear_form import Group, Term
 from ciro_zk.security import ProofShape
 
 Form = tuple[tuple[int, Term], ...]
@@ -69,21 +69,37 @@ def tau_length(plan: Plan) -> int:
     return max([0, *(padded_vars(check.shape) for check in plan.zero_checks)])
 
 
-def factor_form(plan: Plan, factor: Factor, point: Sequence[Ext]) -> tuple[Form, Ext]:
-    """The form whose value, plus the constant, is the factor at `point`."""
-    pairs: list[tuple[int, Term]] = []
-    constant = factor.constant_at(point)
-    for tensor, term in factor.forms(point):
-        resolved, offset = plan.graph.resolve(tensor, term)
-        pairs.extend(resolved)
-        constant = constant + offset
-    return tuple(pairs), constant
+def factor_forms(plan: Plan, instance: ProductInstance, point: Sequence[Ext]) -> list[tuple[Form, Ext]]:
+    """For each factor of an instance the form whose value, plus the constant, is the factor at `point`."""
+    found = []
+    term: Term | None = None
+    for factor in instance.factors:
+        if term is None or instance.eq_point is None:  # a zero check's factors are all seen alike
+            term = factor.term(point)
+        pairs: list[tuple[int, Term]] = []
+        constant = factor.constant_in(term)
+        for tensor, pulled in factor.forms(term):
+            resolved, offset = plan.graph.resolve(tensor, pulled)
+            pairs.extend(resolved)
+            constant = constant + offset
+        found.append((tuple(pairs), constant))
+    return found
 
 
 def output_form(plan: Plan, output: int, point: Sequence[Ext]) -> tuple[Form, Ext]:
     """The form whose value, plus the constant, is an output tensor at `point`."""
     tensor = plan.graph.outputs[output].tensor
     return plan.graph.resolve(tensor, point_term(point, plan.graph.tensors[tensor].shape))
+
+
+def batched(forms: Sequence[Form], coefficients: Sequence[Ext]) -> Form:
+    """sum_i coefficients[i] forms[i]; a tensor's terms on the same groups become one."""
+    sums: dict[tuple[int, tuple[Group, ...]], Ext] = {}
+    for form, coefficient in zip(forms, coefficients, strict=True):
+        for tensor, term in form:
+            key = tensor, term.groups
+            sums[key] = sums.get(key, ZERO) + coefficient * term.coefficient
+    return tuple((tensor, Term(groups, value)) for (tensor, groups), value in sums.items())
 
 
 @dataclass(frozen=True, slots=True)

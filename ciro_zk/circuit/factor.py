@@ -7,7 +7,7 @@ through per-axis *roles*:
     Keep(u)       the axis is indexed by its own ceil(log2 d) variables, optionally weighted by u
     Map(U)        the axis is replaced by the rows of U, `(k, d)`: ceil(log2 k) variables (a convolution's kernel axis)
 
-`table` is what the prover sums over; `forms(rho)` is the linear form whose value is the factor's evaluation at rho.
+`table` is what the prover sums over; `forms(term(rho))` is the linear form whose value is the factor's evaluation at rho.
 Cells beyond an axis's real length are zero in the table and absent from the form.
 """
 
@@ -89,7 +89,8 @@ class Factor:
     def num_vars(self) -> int:
         return sum(role.num_vars(d) for role, d in zip(self.roles, self.view, strict=True))
 
-    def _term(self, point: Sequence[Ext]) -> Term:
+    def term(self, point: Sequence[Ext]) -> Term:
+        """The form on the factor's view whose value is the factor at `point`."""
         groups: list[Group] = []
         start = 0
         for role, d in zip(self.roles, self.view, strict=True):
@@ -98,14 +99,14 @@ class Factor:
             start = stop
         return Term(tuple(groups))
 
-    def forms(self, point: Sequence[Ext]) -> tuple[tuple[int, Term], ...]:
-        """(tensor id, term) pairs whose values sum to the factor at `point` less `constant_at(point)`."""
-        term = linear_form.reshape(self._term(point), self.shape)
-        return tuple((tensor, term.scaled(coefficient)) for tensor, coefficient in self.tensors)
+    def forms(self, term: Term) -> tuple[tuple[int, Term], ...]:
+        """(tensor id, term) pairs whose values sum to the factor where `term` is from, less `constant_in(term)`."""
+        pulled = linear_form.reshape(term, self.shape)
+        return tuple((tensor, pulled.scaled(coefficient)) for tensor, coefficient in self.tensors)
 
-    def constant_at(self, point: Sequence[Ext]) -> Ext:
-        """What the constant contributes at `point` (real cells only)."""
-        return linear_form.ones_value(self._term(point)) * self.constant if self.constant else Ext(0)
+    def constant_in(self, term: Term) -> Ext:
+        """What the constant contributes (real cells only)."""
+        return linear_form.ones_value(term) * self.constant if self.constant else Ext(0)
 
     def contractions(self) -> list[tuple[int, Cells]]:
         """The axes that are summed and the rows `(k, 2, d)` to sum them against, the axis that shrinks most first."""

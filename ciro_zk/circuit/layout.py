@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.field import arrays, goldilocks
-from ciro_zk.field.extension import ONE, ZERO, Ext
+from ciro_zk.field.extension import NON_RESIDUE, ONE, ZERO, Ext, P
 from ciro_zk.poly import multilinear
 from ciro_zk.poly.linear_form import Eq, Group, Term, num_vars
 
@@ -121,21 +121,26 @@ class Layout:
             oracle[block.offset : block.offset + (1 << block.log_size)] = block.flat(values)
         return oracle
 
-    def evaluate(self, tensor: int, term: Term, point: Sequence[Ext]) -> Ext:
-        """The multilinear extension at `point`, `(num_vars)`, of a term's weights laid out in the oracle."""
+    def evaluate(self, form: Iterable[tuple[int, Term]], point: Sequence[Ext]) -> Ext:
+        """The multilinear extension at `point`, `(num_vars)`, of a form's weights laid out in the oracle: (tensor id, term) pairs."""
         value = ZERO
-        for block in self.by_tensor[tensor]:
-            split = self.num_vars - block.log_size
-            part = _selector(point[:split], block.offset >> block.log_size)
-            axis, start = 0, split
-            for group in term.groups:
-                rank = len(group.dims)
-                logs = block.logs[axis : axis + rank]
-                stop = start + sum(logs)
-                part = part * _group_value(group, block.starts[axis : axis + rank], logs, point[start:stop])
-                axis, start = axis + rank, stop
-            value = value + part
-        return value * term.coefficient
+        # Tensors of one shape have the same variables of their own, the last ones, and often groups in common.
+        known: dict[tuple[Group, tuple[int, ...], tuple[int, ...], int], Ext] = {}
+        for tensor, term in form:
+            for block in self.by_tensor[tensor]:
+                split = self.num_vars - block.log_size
+                part = term.coefficient * _selector(point[:split], block.offset >> block.log_size)
+                axis, start = 0, split
+                for group in term.groups:
+                    rank = len(group.dims)
+                    starts, logs = block.starts[axis : axis + rank], block.logs[axis : axis + rank]
+                    stop = start + sum(logs)
+                    if (group, starts, logs, start) not in known:
+                        known[group, starts, logs, start] = _group_value(group, starts, logs, point[start:stop])
+                    part = part * known[group, starts, logs, start]
+                    axis, start = axis + rank, stop
+                value = value + part
+        return value
 
 
 def _selector(point: Sequence[Ext], index: int) -> Ext:
@@ -147,22 +152,26 @@ def _selector(point: Sequence[Ext], index: int) -> Ext:
 
 
 def eq_pair_prefix(r: Sequence[Ext], z: Sequence[Ext], length: int) -> Ext:
-    """sum over i < length of eq(r, i) eq(z, i), in one pass over the bits of length."""
-    both_zero = [(ONE - a) * (ONE - b) for a, b in zip(r, z, strict=True)]
-    both_one = [a * b for a, b in zip(r, z, strict=True)]
-    suffix = [ONE]
-    for zero, one in zip(reversed(both_zero), reversed(both_one), strict=True):
-        suffix.append(suffix[-1] * (zero + one))
-    if length == 1 << len(r):
-        return suffix[-1]
-    value, prefix = ZERO, ONE
-    for k in range(len(r)):
-        if length >> (len(r) - 1 - k) & 1:
-            value = value + prefix * both_zero[k] * suffix[len(r) - 1 - k]
-            prefix = prefix * both_one[k]
+    """sum over i < length of eq(r, i) eq(z, i), in one pass over the bits of length, the last first.
+
+    Over the variables passed, `whole` is the sum over all i, `part` that over i below the bits passed. The verifier does this a hundred
+    times: coordinates as integers.
+    """
+    whole0, whole1, part0, part1 = 1, 0, 0, 0
+    for k, (a, b) in enumerate(zip(reversed(r), reversed(z), strict=True)):
+        a0, a1, b0, b1 = a.c0, a.c1, b.c0, b.c1
+        one0, one1 = (a0 * b0 + NON_RESIDUE * a1 * b1) % P, (a0 * b1 + a1 * b0) % P
+        zero0, zero1 = 1 - a0 - b0 + one0, one1 - a1 - b1
+        if length >> k & 1:
+            part0, part1 = (
+                (zero0 * whole0 + one0 * part0 + NON_RESIDUE * (zero1 * whole1 + one1 * part1)) % P,
+                (zero0 * whole1 + zero1 * whole0 + one0 * part1 + one1 * part0) % P,
+            )
         else:
-            prefix = prefix * both_zero[k]
-    return value
+            part0, part1 = (zero0 * part0 + NON_RESIDUE * zero1 * part1) % P, (zero0 * part1 + zero1 * part0) % P
+        both0, both1 = zero0 + one0, zero1 + one1
+        whole0, whole1 = (both0 * whole0 + NON_RESIDUE * both1 * whole1) % P, (both0 * whole1 + both1 * whole0) % P
+    return Ext(whole0, whole1) if length == 1 << len(r) else Ext(part0, part1)
 
 
 def _group_value(group: Group, starts: Sequence[int], logs: Sequence[int], point: Sequence[Ext]) -> Ext:
@@ -173,12 +182,11 @@ def _group_value(group: Group, starts: Sequence[int], logs: Sequence[int], point
         return _selector(group.point[:split], start >> log) * eq_pair_prefix(
             group.point[split:], point, min(group.length - start, 1 << log)
         )
-    values = group.dense()
     cut = tuple(slice(s, min(s + (1 << log), d)) for s, log, d in zip(starts, logs, group.dims, strict=True))
-    current = np.ascontiguousarray(values[(slice(None), *cut)])
+    current = np.ascontiguousarray(group.dense()[(slice(None), *cut)])
     position = len(point)
-    for axis in reversed(range(len(logs))):
-        weights = multilinear.eq_table(tuple(point[position - logs[axis] : position]))[:, : current.shape[-1]]
+    for axis in reversed(range(1, len(logs))):
+        weights = multilinear.eq_table(point[position - logs[axis] : position])[:, : current.shape[-1]]
         position -= logs[axis]
         current = goldilocks.sum_axis(arrays.mul(current, weights.reshape(2, *[1] * axis, -1)))
-    return arrays.get(current.reshape(2, 1), 0)
+    return arrays.inner_product(current, multilinear.eq_table(point[:position])[:, : current.shape[1]])

@@ -58,15 +58,21 @@ class PointClaims:
         """The form's multilinear extension at `z`, all challenges of the opening."""
         point = z[self.start : self.start + self.message_vars]
         split = self.message_vars - self.vars
-        current, power = self.weights, self.points
-        for r in reversed(point[split:]):
+        own = point[split:]
+        squares = [self.points]
+        while len(squares) < self.vars:
+            squares.append(goldilocks.mul(squares[-1], squares[-1]))
+        factors = np.empty((2, self.vars + 1, len(self.points)), dtype=np.uint64)
+        factors[:, 0] = self.weights
+        if own:
             # 1 - r + r x^(2^i), the last variable first
-            factor = arrays.scale_base(power, r)
-            rest = ONE - r
-            factor = goldilocks.add(factor, np.array([[rest.c0], [rest.c1]], dtype=np.uint64))
-            current = arrays.mul(current, factor)
-            power = goldilocks.mul(power, power)
-        return selector(point[:split], self.block) * arrays.total(current)
+            last_first = [arrays.from_list(values)[:, :, None] for values in (own[::-1], [ONE - r for r in reversed(own)])]
+            factors[:, 1:] = goldilocks.add(goldilocks.mul(last_first[0], np.stack(squares)), last_first[1])
+        while factors.shape[1] > 1:
+            half = factors.shape[1] // 2
+            products = arrays.mul(factors[:, :half], factors[:, half : 2 * half])
+            factors = np.concatenate([products, factors[:, 2 * half :]], axis=1)
+        return selector(point[:split], self.block) * arrays.total(factors[:, 0])
 
 
 def verify_opening(

@@ -30,7 +30,7 @@ Integers = NDArray[np.int64]
 Interval = tuple[Integers, Integers]
 
 DROPPED: Interval = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-FEWER_BITS = "compile with fewer bits, or narrow the declared input range"
+FEWER_BITS = "compile with fewer bits, narrow the declared input range, or calibrate on inputs all over it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ciro_zk.field import arrays
 from ciro_zk.field import goldilocks as gl
 from ciro_zk.field.arrays import Extension, inner_product, inner_product_base
-from ciro_zk.field.extension import ONE, Ext
+from ciro_zk.field.extension import NON_RESIDUE, ONE, Ext, P
 from ciro_zk.field.goldilocks import Base
 
 __all__ = [
@@ -48,15 +48,17 @@ def eq(a: Sequence[Ext], b: Sequence[Ext]) -> Ext:
 
 def eq_table(point: Sequence[Ext]) -> Extension:
     """(2, 2^k): eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
-    small = [ONE]
-    for r in reversed(point[max(len(point) - _SMALL_VARS, 0) :]):
-        high_values = [r * value for value in small]
-        small = [value - high for value, high in zip(small, high_values, strict=True)] + high_values
-    table = arrays.from_list(small)
-    for r in reversed(point[: max(len(point) - _SMALL_VARS, 0)]):
-        high = arrays.scale(table, r)
-        table = np.concatenate([gl.sub(table, high), high], axis=1)
-    return table
+    if len(point) > _SMALL_VARS:
+        half = len(point) // 2
+        return outer(eq_table(point[:half]), eq_table(point[half:]))
+    c0, c1 = [1], [0]
+    for r in reversed(point):
+        r0, r1, s1 = r.c0, r.c1, NON_RESIDUE * r.c1
+        high0 = [(a * r0 + b * s1) % P for a, b in zip(c0, c1, strict=True)]
+        high1 = [(a * r1 + b * r0) % P for a, b in zip(c0, c1, strict=True)]
+        c0 = [(a - h) % P for a, h in zip(c0, high0, strict=True)] + high0
+        c1 = [(a - h) % P for a, h in zip(c1, high1, strict=True)] + high1
+    return np.array([c0, c1], dtype=np.uint64)
 
 
 def fold_stack(stack: NDArray[np.uint64], r: Ext) -> NDArray[np.uint64]:
@@ -78,10 +80,7 @@ def fold_base(values: Base, r: Ext) -> Extension:
 def evaluate(table: Extension, point: Sequence[Ext]) -> Ext:
     """f(point) from its table (2, 2^k); `ValueError` unless the point has k coordinates."""
     _check_point(table.shape[1], point)
-    stack = table[None]
-    for r in point:
-        stack = fold_stack(stack, r)
-    return arrays.get(stack[0], 0)
+    return inner_product(eq_table(point), table)
 
 
 def evaluate_base(values: Base, point: Sequence[Ext]) -> Ext:

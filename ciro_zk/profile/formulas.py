@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from ciro_zk.circuit.claims import Form, ProductInstance, factor_form, output_form, product_instances, split_accumulators, tau_length
+from ciro_zk.circuit.claims import Form, ProductInstance, factor_forms, output_form, product_instances, split_accumulators, tau_length
 from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.op import Column
@@ -116,7 +116,7 @@ class Structure:
         stored, accumulators = split_accumulators(plan, leaf_forms)
         instances = product_instances(plan, accumulators, point(tau_length(plan)))
         forms = [leaf_forms.multiplicities, stored]
-        forms += [factor_form(plan, factor, point(i.num_vars))[0] for i in instances for factor in i.factors]
+        forms += [form for instance in instances for form, _ in factor_forms(plan, instance, point(instance.num_vars))]
         for i, port in enumerate(plan.graph.outputs):
             forms.append(output_form(plan, i, point(padded_vars(plan.graph.tensors[port.tensor].shape)))[0])
         return Structure(tuple((a.tensor, a.term) for a in accumulators), instances, tuple(forms))

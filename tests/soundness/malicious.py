@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from strategies import cell_indices
 
 import ciro_zk.verifier
-from ciro_zk.circuit.claims import AccumulatorClaim, Form, factor_form, product_instances, tau_length
+from ciro_zk.circuit.claims import AccumulatorClaim, Form, factor_forms, product_instances, tau_length
 from ciro_zk.circuit.graph import Graph, as_field
 from ciro_zk.circuit.op import CommitOp
 from ciro_zk.commitment import prover as commitment
@@ -332,7 +332,7 @@ class Malicious(Proving):
         forms: list[Form] = []
         for spec, answer in zip(specs, answers, strict=True):
             transcript.send_elements("factor values", answer)
-            forms += [factor_form(plan, f, point[rounds - spec.num_vars :])[0] for f in spec.factors]
+            forms += [form for form, _ in factor_forms(plan, spec, point[rounds - spec.num_vars :])]
         return forms
 
     def open(self, committed: Committed, forms: Sequence[Form]) -> None:

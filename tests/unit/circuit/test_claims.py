@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from ciro_zk.circuit.claims import (
     ClaimLedger,
-    factor_form,
+    factor_forms,
     output_form,
     product_instances,
     split_accumulators,
@@ -75,9 +75,8 @@ def test_instances_sum_to_their_claims_and_reduce_to_forms(seed: int) -> None:
     for i, instance in enumerate(instances):
         tables = [from_table(factor.table(KERNELS, cells)) for factor in instance.factors]
         point = random_point(rng, instance.num_vars)
-        for factor, table in zip(instance.factors, tables, strict=True):
+        for factor, table, (form, constant) in zip(instance.factors, tables, factor_forms(plan, instance, point), strict=True):
             assert factor.num_vars == instance.num_vars
-            form, constant = factor_form(plan, factor, point)
             assert mle(table, point) == value_of(form, values) + constant
         if instance.eq_point is not None:
             assert instance.eq_point == tau[len(tau) - instance.num_vars :]

@@ -136,7 +136,7 @@ def test_evaluate_is_the_extension_of_the_scattered_form(all_shapes: list[tuple[
     scattered = np.full(1 << layout.num_vars, ZERO, dtype=object)
     scattered[cell_indices(layout)[3 + 2 * which]] = spelled(term).reshape(-1)
     point = random_point(rng, layout.num_vars)
-    assert layout.evaluate(3 + 2 * which, term, point) == mle(scattered, point)
+    assert layout.evaluate([(3 + 2 * which, term)], point) == mle(scattered, point)
 
 
 @pytest.mark.parametrize("shape", [(64, 768), (9000,), (7, 1030), (3, 5, 700), (1023, 9)])
@@ -149,7 +149,7 @@ def test_evaluate_over_split_axes(shape: tuple[int, ...], separate: bool) -> Non
     point = random_point(rng, layout.num_vars)
     weights = np.zeros((2, 1 << layout.num_vars), dtype=np.uint64)
     weights[:, cell_indices(layout)[3]] = linear_form.dense(term)
-    assert layout.evaluate(3, term, point) == multilinear.evaluate(weights, point)
+    assert layout.evaluate([(3, term)], point) == multilinear.evaluate(weights, point)
 
 
 @given(SEEDS, st.integers(1, 40))

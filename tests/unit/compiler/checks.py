@@ -95,10 +95,12 @@ def check_witness(graph: Graph, values: Mapping[int, Array]) -> None:
             assert not product.any(), name
 
 
-def run_float(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """The float model's outputs by name."""
+def run_float(proto: onnx.ModelProto, feeds: Mapping[str, Array], *, every: bool = False) -> dict[str, Array]:
+    """The float model's outputs by name, or every tensor on the way."""
     static = fold(load(proto), {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in proto.graph.input})
     names = [value.name for value in proto.graph.output]
+    if every:
+        names = [name for node in static.nodes for name in node.output if name]
     return FloatModel(static, names).run(feeds)
 
 

@@ -44,7 +44,7 @@ def check_factors(op: ProductOp, inputs: list[Tensor], values: list[np.ndarray],
     by_id = dict(zip(op.inputs, values, strict=True))
     for factor, table in zip((left, right), tables, strict=True):
         point = random_point(rng, factor.num_vars)
-        assert mle(table, point) == value_of(factor.forms(point), by_id) + factor.constant_at(point)
+        assert mle(table, point) == value_of(factor.forms(factor.term(point)), by_id) + factor.constant_in(factor.term(point))
 
 
 def check_op(op: ProductOp, inputs: list[Tensor], seed: int) -> tuple[list[np.ndarray], np.ndarray]:
@@ -233,7 +233,7 @@ def test_a_factors_padding_is_zero_in_the_table_and_absent_from_the_form() -> No
     cells = {0: as_field(np.array([4, 5, 6])), 1: as_field(np.array([1, 2, 3]))}
     assert left.table(KERNELS, cells)[0].tolist() == [4, 5, 6, 0]
     assert right.table(KERNELS, cells)[0].tolist() == [1, 2, 3, 0]
-    ((_, form),) = right.forms((ONE, ONE))  # the padding cell's corner
+    ((_, form),) = right.forms(right.term((ONE, ONE)))  # the padding cell's corner
     assert value_of([(1, form)], {1: np.array([1, 2, 3])}) == total([])
 
 
@@ -249,7 +249,7 @@ def test_a_factor_of_a_constant_and_several_tensors() -> None:
     padded[:3] = 3 * a - b + 11
     assert [(v.c0, v.c1) for v in table] == [(int(c) % (2**64 - 2**32 + 1), 0) for c in padded.reshape(-1)]
     point = random_point(rng, 3)
-    assert mle(table, point) == value_of(factor.forms(point), {0: a, 1: b}) + factor.constant_at(point)
+    assert mle(table, point) == value_of(factor.forms(factor.term(point)), {0: a, 1: b}) + factor.constant_in(factor.term(point))
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------------------------
