@@ -28,6 +28,7 @@ from ciro_zk.circuit.factor import combine
 from ciro_zk.circuit.graph import as_field
 from ciro_zk.circuit.layout import Block, Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
+from ciro_zk.circuit.segments import Segment
 from ciro_zk.commitment.cells import IntegerCells
 from ciro_zk.commitment.prover import Committed, commit, open_forms
 from ciro_zk.errors import InputError, ProofFormatError, ResourceError
@@ -144,20 +145,31 @@ class Proving:
         den[0] = 1
         for segment in plan.segments:
             if segment.is_table:
-                columns = [goldilocks.from_signed(column) for column in plan.graph.tables[segment.index].columns()]
-                count, table = goldilocks.neg(self.witness.cells[plan.multiplicity(segment.index)]), segment.index
+                count = goldilocks.neg(self.witness.cells[plan.multiplicity(segment.index)])
             else:
-                lookup = plan.lookups[segment.index]
-                columns = [combine(self.kernels, c.terms, c.constant, self.witness.cells) for c in lookup.columns]
-                count, table = np.ones(columns[0].shape, dtype=np.uint64), lookup.table
-            betas = arrays.from_list(powers(beta, len(columns) + 1)[1:])
-            phi = self.kernels.contract_rows(betas, np.stack(columns))
-            shift = alpha - Ext(table + 1)
-            fraction = goldilocks.sub(np.array([[shift.c0], [shift.c1]], dtype=np.uint64), phi)
-            place(num[0], segment.offset, segment.shape, count)
-            place(den[0], segment.offset, segment.shape, fraction[0])
-            place(den[1], segment.offset, segment.shape, fraction[1])
+                count = np.ones(segment.shape, dtype=np.uint64)
+            fraction = self.denominators(segment, alpha, beta)
+            place(num[0], segment, count)
+            place(den[0], segment, fraction[0])
+            place(den[1], segment, fraction[1])
         return num, den
+
+    def denominators(self, segment: Segment, alpha: Ext, beta: Ext) -> Extension:
+        """alpha - phi, `(2, cells)`, of a segment's lookup or table."""
+        if segment.is_table:
+            columns = [goldilocks.from_signed(column) for column in self.plan.graph.tables[segment.index].columns()]
+            table, constant, weights = segment.index, Ext(0), powers(beta, len(columns) + 1)[1:]
+        else:
+            lookup = self.plan.lookups[segment.index]
+            table, constant, sums = lookup.table, Ext(0), dict[int, Ext]()
+            for column, power in zip(lookup.columns, powers(beta, len(lookup.columns) + 1)[1:], strict=True):
+                constant = constant + power * column.constant
+                for tensor, coefficient in column.terms:
+                    sums[tensor] = sums.get(tensor, Ext(0)) + power * coefficient
+            columns, weights = [self.witness.cells[tensor] for tensor in sums], list(sums.values())
+        shift = alpha - Ext(table + 1) - constant
+        phi = self.kernels.contract_rows(arrays.from_list(weights), np.stack(columns))
+        return goldilocks.sub(np.array([[shift.c0], [shift.c1]], dtype=np.uint64), phi)
 
     def accumulator_value(self, claim: AccumulatorClaim) -> Ext:
         """<term, accumulator>, computed once: two lookups of one shape may read the same cells."""
@@ -214,11 +226,15 @@ def padded(layout: Layout, num_vars: int) -> Layout:
     return layout if layout.num_vars == num_vars else Layout(layout.blocks, num_vars, layout.shapes)
 
 
-def place(target: Cells, offset: int, shape: tuple[int, ...], values: Cells) -> None:
-    """Write a tensor's cells into its segment, each axis padded to a power of two."""
-    lengths = [1 << num_vars(d) for d in shape]
-    size = int(np.prod(lengths, dtype=np.int64))
-    target[offset : offset + size].reshape(lengths)[tuple(slice(d) for d in shape)] = values.reshape(shape)
+def place(target: Cells, segment: Segment, values: Cells) -> None:
+    """Write the cells of a segment's tensor to its leaves."""
+    box, lengths = values.reshape(segment.shape)[segment.box], list(segment.lengths)
+    leaves = target[segment.offset : segment.offset + segment.size]
+    if segment.cut is not None:
+        box = np.moveaxis(box, segment.cut, 0)
+        lengths.insert(0, lengths.pop(segment.cut))
+    padded = [d if a == 0 and segment.cut is not None else 1 << num_vars(d) for a, d in enumerate(lengths)]
+    leaves.reshape(padded)[tuple(slice(d) for d in lengths)] = box
 
 
 def dense(kernels: Kernels, term: Term) -> Extension:

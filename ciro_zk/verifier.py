@@ -91,14 +91,14 @@ class Checking:
         self.ledger.add("denominator", stored, known - claim.denominator)
         return accumulators, values
 
-    def table_value(self, tables: Sequence[tuple[int, Ext, linear_form.Eq]], beta: Ext) -> Ext:
-        """The tables' columns at the point, weighted by powers of beta and the segments' selectors."""
+    def table_value(self, tables: Sequence[tuple[int, linear_form.Term]], beta: Ext) -> Ext:
+        """The forms on the tables' columns, weighted by powers of beta."""
         value = ZERO
-        for index, selector, eq in tables:
-            weights = np.ascontiguousarray(self.kernels.eq_table(eq.point)[:, : eq.length])
+        for index, term in tables:
+            weights = linear_form.dense(term)
             power = beta
             for column in self.plan.graph.tables[index].columns():
-                value = value + selector * power * self.kernels.inner_product_base(weights, goldilocks.from_signed(column))
+                value = value + power * self.kernels.inner_product_base(weights, goldilocks.from_signed(column))
                 power = power * beta
         return value
 

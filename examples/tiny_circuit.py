@@ -44,7 +44,7 @@ def main() -> None:
         print(f"tensor {i}  {tensor.name:<12} {tensor.storage:<12} {cells!s:<8} in [{tensor.low}, {tensor.high}], {tensor.bounded_by}")
     for segment in plan.segments:
         kind = "table " if segment.is_table else "lookup"
-        print(f"{kind} {segment.index}  leaves {segment.offset} to {segment.offset + (1 << segment.log_size) - 1}")
+        print(f"{kind} {segment.index}  leaves {segment.offset} to {segment.offset + segment.size - 1}")
     proof = ciro_zk.prove(pk, run)
     verified = ciro_zk.verify(vk, proof, inputs=np.array([[[3, 2]]]))
     print(f"{len(plan.lookups)} lookups, 2^{plan.log_leaves} leaves; y = {verified.integer_outputs['y'].reshape(-1).tolist()}")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.field import arrays, goldilocks
-from ciro_zk.field.extension import NON_RESIDUE, ONE, ZERO, Ext, P
+from ciro_zk.field.extension import NON_RESIDUE, ZERO, Ext, P
 from ciro_zk.poly import multilinear
 from ciro_zk.poly.linear_form import Eq, Group, Term, num_vars
 
@@ -129,7 +129,7 @@ class Layout:
         for tensor, term in form:
             for block in self.by_tensor[tensor]:
                 split = self.num_vars - block.log_size
-                part = term.coefficient * _selector(point[:split], block.offset >> block.log_size)
+                part = term.coefficient * multilinear.selector(point[:split], block.offset >> block.log_size)
                 axis, start = 0, split
                 for group in term.groups:
                     rank = len(group.dims)
@@ -141,14 +141,6 @@ class Layout:
                     axis, start = axis + rank, stop
                 value = value + part
         return value
-
-
-def _selector(point: Sequence[Ext], index: int) -> Ext:
-    """eq(point, bits of index)."""
-    value = ONE
-    for i, r in enumerate(point):
-        value = value * (r if index >> (len(point) - 1 - i) & 1 else ONE - r)
-    return value
 
 
 def eq_pair_prefix(r: Sequence[Ext], z: Sequence[Ext], length: int) -> Ext:
@@ -179,7 +171,7 @@ def _group_value(group: Group, starts: Sequence[int], logs: Sequence[int], point
     if isinstance(group, Eq):
         (start,), (log,) = starts, logs
         split = len(group.point) - log
-        return _selector(group.point[:split], start >> log) * eq_pair_prefix(
+        return multilinear.selector(group.point[:split], start >> log) * eq_pair_prefix(
             group.point[split:], point, min(group.length - start, 1 << log)
         )
     cut = tuple(slice(s, min(s + (1 << log), d)) for s, log, d in zip(starts, logs, group.dims, strict=True))

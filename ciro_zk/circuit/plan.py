@@ -1,13 +1,12 @@
 """The proof plan: everything about a circuit's proof that prover and verifier must agree on, derived from the graph alone.
 
-Leaves of the lookup argument: every lookup and every table has a segment, its index space the tensor's with each axis
-padded to a power of two, at an aligned offset in descending size. Padding and unassigned leaves are the fraction 0 / 1.
+Leaves of the lookup argument: every lookup and every table has its segments (`ciro_zk.circuit.segments`). Padding and unassigned leaves are
+the fraction 0 / 1.
 
-At a point r of the 2^L leaves (protocol.md, section 6), with s(r) the segment's selector, r_s its last variables and 1(r_s) the
-weight of its real cells,
+At a point r of the 2^L leaves (protocol.md, section 6), with e_S the vector of eq(r, .) on the cells of a segment S and 1(S) its sum,
 
-    numerator(r)   = sum_lookups s 1(r_s) - sum_tables s <eq(r_s), m_T>
-    denominator(r) = 1 - sum_segments s 1(r_s) + sum_segments s (alpha 1(r_s) - phi(r_s)),   phi = id 1 + beta c_1 + beta^2 c_2 + ...
+    numerator(r)   = sum_lookups 1(S) - sum_tables <e_S, m_T>
+    denominator(r) = 1 + (alpha - 1) sum_segments 1(S) - sum_segments <e_S, phi>,   phi = id 1 + beta c_1 + beta^2 c_2 + ...
 
 which are linear forms in the committed cells, the weights, the public inputs and the accumulators.
 """
@@ -22,32 +21,15 @@ from ciro_zk.circuit.factor import Factor, Keep
 from ciro_zk.circuit.graph import Graph
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.op import CircuitError, Column, CommitOp, LinearOp, Lookup, ZeroCheck
+from ciro_zk.circuit.segments import Segment, segments_of
 from ciro_zk.circuit.tensor import Storage, Tensor
+from ciro_zk.field import arrays
 from ciro_zk.field.extension import ONE, ZERO, Ext
-from ciro_zk.poly.linear_form import Eq, Term, num_vars
+from ciro_zk.poly.linear_form import Eq, Group, Term, num_vars
 
 MAX_LOG_LEAVES = 31
 MAX_DEPTH = 128
 MAX_WAYS = 1 << 12
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A lookup's or a table's leaves: 2^log_size from `offset`, real cells of `shape`, each axis padded to a power of two."""
-
-    index: int
-    is_table: bool
-    shape: tuple[int, ...]
-    log_size: int
-    offset: int
-
-    def selector(self, point: Sequence[Ext]) -> Ext:
-        """eq of the offset's bits and the variables above the segment's own, at a point of all leaves."""
-        value = ONE
-        for i in range(len(point) - self.log_size):
-            bit = self.offset >> (len(point) - 1 - i) & 1
-            value = value * (point[i] if bit else ONE - point[i])
-        return value
 
 
 def point_term(point: Sequence[Ext], shape: tuple[int, ...]) -> Term:
@@ -110,19 +92,23 @@ class Plan:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        pending = [(-padded_vars(lookup.shape), 0, i, lookup.shape) for i, lookup in enumerate(self.lookups)]
-        pending += [(-num_vars(t.num_rows), 1, i, (t.num_rows,)) for i, t in enumerate(self.graph.tables)]
-        pending.sort(key=lambda entry: entry[:3])
-        segments, offset = [], 0
-        for negative, is_table, index, shape in pending:
-            segments.append(Segment(index, bool(is_table), shape, -negative, offset))
-            offset += 1 << -negative
-        return tuple(segments)
+        accumulated = self._accumulated
+        may_split = [not any(t in accumulated for column in lookup.columns for t, _ in column.terms) for lookup in self.lookups]
+        return segments_of([lookup.shape for lookup in self.lookups], may_split, [table.num_rows for table in self.graph.tables])
+
+    @property
+    def _accumulated(self) -> set[int]:
+        """Accumulators and the virtual tensors that are made of some."""
+        found = {i for i, tensor in enumerate(self.graph.tensors) if tensor.storage is Storage.ACCUMULATOR}
+        for node in self.graph.nodes:
+            if isinstance(node.op, LinearOp) and found.intersection(node.op.inputs):
+                found.update(node.outputs)
+        return found
 
     @cached_property
     def log_leaves(self) -> int:
         last = self.segments[-1]
-        return max(num_vars(last.offset + (1 << last.log_size)), 1)
+        return max(num_vars(last.offset + last.size), 1)
 
     @cached_property
     def max_columns(self) -> int:
@@ -206,18 +192,15 @@ class Plan:
         cells: list[tuple[int, Term]] = []
         multiplicities: list[tuple[int, Term]] = []
         lookup_weight, real_weight, phi = ZERO, ZERO, ZERO
-        tables: list[tuple[int, Ext, Eq]] = []
-        terms: dict[tuple[int, ...], Term] = {}
+        tables: list[tuple[int, Term]] = []
+        shared: dict[tuple[int, int], Group] = {}
         for segment in self.segments:
-            # Segments of one shape have the same variables of their own, the last ones.
-            if segment.shape not in terms:
-                terms[segment.shape] = point_term(point[len(point) - segment.log_size :], segment.shape)
-            term, selector = terms[segment.shape], segment.selector(point)
-            weight = selector * total_weight(term)
+            term = segment.term(point, shared)
+            weight = total_weight(term)
             real_weight = real_weight + weight
             if segment.is_table:
-                multiplicities.append((self.multiplicity(segment.index), term.scaled(-selector)))
-                tables.append((segment.index, selector, Eq(tuple(point[len(point) - segment.log_size :]), segment.shape[0])))
+                multiplicities.append((self.multiplicity(segment.index), term.scaled(-ONE)))
+                tables.append((segment.index, term))
                 phi = phi + weight * (segment.index + 1)
                 continue
             lookup = self.lookups[segment.index]
@@ -228,7 +211,7 @@ class Plan:
                 if column.constant:
                     phi = phi + weight * power * column.constant
                 for tensor, coefficient in column.terms:
-                    pairs, offset = self.graph.resolve(tensor, term.scaled(selector * power * coefficient))
+                    pairs, offset = self.graph.resolve(tensor, term.scaled(power * coefficient))
                     cells.extend(pairs)
                     phi = phi + offset
                 power = power * beta
@@ -241,7 +224,8 @@ class LeafForms:
 
     cells: tuple[tuple[int, Term], ...]
     multiplicities: tuple[tuple[int, Term], ...]
-    tables: tuple[tuple[int, Ext, Eq], ...]
+    tables: tuple[tuple[int, Term], ...]
+    """The form on each table's columns."""
     lookup_weight: Ext
     real_weight: Ext
     phi: Ext
@@ -251,10 +235,7 @@ def total_weight(term: Term) -> Ext:
     """The sum of a term's weights; an `Eq` over all cells of a power-of-two axis sums to 1."""
     value = term.coefficient
     for group in term.groups:
-        if isinstance(group, Eq):
-            value = value * eq_prefix(group.point, group.length)
-        else:
-            raise TypeError("a point term has an Eq per axis")
+        value = value * (eq_prefix(group.point, group.length) if isinstance(group, Eq) else arrays.total(group.values.reshape(2, -1)))
     return value
 
 

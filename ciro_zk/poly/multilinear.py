@@ -23,6 +23,7 @@ __all__ = [
     "contract_columns",
     "contract_rows",
     "eq",
+    "eq_range",
     "eq_table",
     "evaluate",
     "evaluate_base",
@@ -31,6 +32,7 @@ __all__ = [
     "inner_product",
     "inner_product_base",
     "outer",
+    "selector",
 ]
 
 _CHUNK = 1 << 18
@@ -59,6 +61,26 @@ def eq_table(point: Sequence[Ext]) -> Extension:
         c0 = [(a - h) % P for a, h in zip(c0, high0, strict=True)] + high0
         c1 = [(a - h) % P for a, h in zip(c1, high1, strict=True)] + high1
     return np.array([c0, c1], dtype=np.uint64)
+
+
+def selector(point: Sequence[Ext], index: int) -> Ext:
+    """eq(point, bits of index), point[0] matching the top bit."""
+    value = ONE
+    for i, r in enumerate(reversed(point)):
+        value = value * (r if index >> i & 1 else ONE - r)
+    return value
+
+
+def eq_range(point: Sequence[Ext], start: int, length: int) -> Extension:
+    """(2, length): eq(point, start + i) for 0 <= i < length, from the one or two aligned blocks of 2^ceil(log2 length) that hold them."""
+    split = len(point) - min((length - 1).bit_length(), len(point))
+    size = 1 << (len(point) - split)
+    table = eq_table(point[split:])
+    parts, stop = [], start + length
+    for block in range(start // size, (stop - 1) // size + 1):
+        inside = table[:, max(start - block * size, 0) : min(stop - block * size, size)]
+        parts.append(arrays.scale(inside, selector(point[:split], block)))
+    return np.concatenate(parts, axis=1)
 
 
 def fold_stack(stack: NDArray[np.uint64], r: Ext) -> NDArray[np.uint64]:

@@ -3,7 +3,7 @@
 Two numbers are drawn by the transcript and not the program's: the distinct query positions of each code (at most its queries) and the
 nonces tried by each proof of work. `Drawn` holds them; without it the formulas take every position distinct and 2^bits nonces.
 
-    leaves    2^L fractions of C columns: contract_rows 2 C size base per segment
+    leaves    of C columns or, in a lookup, tensors: contract_rows 2 C size base per segment
     tree      fraction_layer 3 (2^L - 1) extension
     layer k   k rounds: fraction_round 8 (2^k - 1) + 2 (2^cut - 1 + floor(k/2)), fold_stack 4 (2^k - 1) extension, cut = ceil(k/2)
     product   n variables, d factors: outer 2^n, product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
@@ -22,7 +22,6 @@ from math import prod
 from ciro_zk.circuit.claims import Form, ProductInstance, factor_forms, output_form, product_instances, split_accumulators, tau_length
 from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.layout import Layout
-from ciro_zk.circuit.op import Column
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.params import Code
 from ciro_zk.commitment.prover import CODE_BLOCK, FOLD_BLOCK
@@ -142,10 +141,10 @@ def _commit(tally: _Tally, rows: int, code: Code) -> None:
 def _lookups(tally: _Tally, plan: Plan) -> None:
     for segment in plan.segments:
         size = prod(segment.shape)
-        columns: Sequence[Column] = () if segment.is_table else plan.lookups[segment.index].columns
-        for column in columns:
-            _combine(tally, column.terms, column.constant, size)
-        width = plan.graph.tables[segment.index].num_columns if segment.is_table else len(columns)
+        if segment.is_table:
+            width = plan.graph.tables[segment.index].num_columns
+        else:
+            width = len({tensor for column in plan.lookups[segment.index].columns for tensor, _ in column.terms})
         tally.add("contract_rows", 1, base=2 * width * size)
     tally.add("fraction_layer", plan.log_leaves, ext=3 * ((1 << plan.log_leaves) - 1))
     for k in range(plan.log_leaves):

@@ -81,7 +81,7 @@ def _leaves(plan: Plan) -> dict[str, int]:
     ]
     found: dict[str, int] = defaultdict(int)
     for segment in plan.segments:
-        found[TABLES if segment.is_table else owners[segment.index]] += prod(segment.shape)
+        found[TABLES if segment.is_table else owners[segment.index]] += prod(segment.lengths)
     found[PADDING] = (1 << plan.log_leaves) - sum(found.values())
     return found
 

@@ -452,7 +452,7 @@ def test_another_tables_row() -> None:
 
     def moved(proving: Malicious, num: Any, den: Any) -> None:
         segment = leaf_of(proving, 1)
-        for i in range(segment.offset, segment.offset + (1 << segment.log_size)):
+        for i in range(segment.offset, segment.offset + segment.size):
             change(den, i, arrays.get(den, i) - Ext(3))  # alpha - 5 - ... in place of alpha - 2 - ...
 
     assert rejected(values, Lie(cells=counted, count=False, leaves=moved)) == OPENING
@@ -464,11 +464,9 @@ def test_padding_leaves_used() -> None:
     def cancelled(proving: Malicious, num: Any, den: Any) -> None:
         used = np.zeros(num.shape[1], dtype=bool)
         for segment in proving.plan.segments:
-            used[segment.offset : segment.offset + (1 << segment.log_size)] = True
+            used[segment.offset : segment.offset + segment.size] = True
         segment = leaf_of(proving, 1)
-        free = int(np.nonzero(~used)[0][0]) if not used.all() else None
-        table = next(s for s in proving.plan.segments if s.is_table and s.index == 1)
-        free = table.offset + 601 if free is None else free  # 601 rows in 1024 leaves
+        free = int(np.nonzero(~used)[0][0])
         change(num, free, Ext(P - 1))
         change(den, free, arrays.get(den, segment.offset))
 

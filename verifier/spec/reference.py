@@ -95,6 +95,21 @@ def split(r: Sequence[Elem], shape: Sequence[int]) -> list[Vector]:
     return found
 
 
+def on_segment(r: list[Elem], s: Json) -> tuple[Elem, list[list[Elem]]]:
+    """Section 8.2: eq at the leaves of a segment's cells, zero on other cells: a coefficient, and a vector per axis."""
+    run = sum(lg(length) for axis, length in enumerate(s["lengths"]) if axis != s["cut"])
+    at = len(r) - run
+    top, first, found = r[:at], s["offset"] >> run, []
+    for axis, (d, start, length) in enumerate(zip(s["shape"], s["starts"], s["lengths"], strict=True)):
+        if axis == s["cut"]:
+            own = [sel(top, first + i) for i in range(length)]
+        else:
+            own = eq_on(r[at : at + lg(length)], length)
+            at += lg(length)
+        found.append([ZERO] * start + own + [ZERO] * (d - start - length))
+    return sel(top, first) if s["cut"] is None else ONE, found
+
+
 # Sections 2 and 3 ----------------------------------------------------------------------------------------------------------------
 
 
@@ -303,18 +318,16 @@ class Checking:
         found: list[Any] = []
         self.accumulators: list[Any] = []
         for s in self.plan["segments"]:
-            cut = len(point) - s["log_size"]
-            selector = sel(point[:cut], s["offset"] >> s["log_size"])
-            vectors = split(point[cut:], s["shape"])
-            w = mul(selector, total(cells_of(vectors)))
+            c, vectors = on_segment(point, s)
+            w = mul(c, total(cells_of(vectors)))
             weight = add(weight, w)
             if s["is table"]:
                 table = self.graph.graph["tables"][s["index"]]
-                counts.append((len(self.graph.tensors) + s["index"], sub(ZERO, selector), vectors))
+                counts.append((len(self.graph.tensors) + s["index"], sub(ZERO, c), vectors))
                 phi = add(phi, mul(w, base(s["index"] + 1)))
                 for j, column in enumerate(self.columns(table), 1):
                     inner = total(mul(e, base(v)) for e, v in zip(vectors[0], column, strict=True))
-                    tables = add(tables, times(selector, power(beta, j), inner))
+                    tables = add(tables, times(c, power(beta, j), inner))
                 continue
             lookup = self.plan["lookups"][s["index"]]
             lookup_weight = add(lookup_weight, w)
@@ -322,7 +335,7 @@ class Checking:
             for j, column in enumerate(lookup["columns"], 1):
                 phi = add(phi, times(w, power(beta, j), base(column["constant"])))
                 for tensor, a in column["terms"]:
-                    terms, constant = self.graph.resolve(tensor, times(selector, power(beta, j), base(a)), vectors)
+                    terms, constant = self.graph.resolve(tensor, times(c, power(beta, j), base(a)), vectors)
                     phi = add(phi, constant)
                     for term in terms:
                         storage = self.graph.tensors[term[0]]["storage"]
