@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ciro_zk.circuit.graph import GraphBuilder
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.manifest import canonical_json
+from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.container import CHECKSUM_BYTES, outline, pack
 from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled, Sign, Window
@@ -31,6 +32,11 @@ QUIET = replace(TESTING, lookup_grinding_bits=0)
 
 RELU = Clamp(minimum=0, maximum=127)
 ABS = Sampled(low=-127, values=tuple(abs(q) for q in range(-127, 128)))
+
+
+def ends(tensor: Tensor) -> tuple[Integers, Integers]:
+    """A tensor's range as an interval."""
+    return np.array([tensor.low]), np.array([tensor.high])
 
 
 # Circuits ------------------------------------------------------------------------------------------------------------------------

@@ -130,11 +130,13 @@ class Draft:
         values = values.astype(tensor.dtype, copy=False)
         return self._append(Leaf(tensor, values=values), tensor, (values, values), Deviation(error))
 
-    def add(self, op: Op, name: str, deviation: Deviation = EXACT) -> int:
-        """A linear or product operator."""
+    def add(self, op: Op, name: str, deviation: Deviation = EXACT, known: tuple[int, int] | None = None) -> int:
+        """A linear or product operator. `known` bounds its cells for a reason that intervals, cell by cell, do not see."""
         (tensor,) = self._guarded(lambda _, tensors: op.infer(tensors, ()), op.inputs, name)
-        (interval,) = op.interval([_wide(self.intervals[i]) for i in op.inputs], ())
-        return self._append(Plain(op, name), tensor, interval, deviation)
+        ((low, high),) = op.interval([_wide(self.intervals[i]) for i in op.inputs], ())
+        if known is not None:
+            low, high = np.maximum(low, known[0]), np.minimum(high, known[1])
+        return self._append(Plain(op, name), tensor, (low, high), deviation)
 
     def rescale(self, source: int, shift: int, function: Function, name: str, deviation: Deviation = EXACT) -> int:
         """function(round(x / 2^shift)), committed."""
@@ -159,11 +161,14 @@ class Draft:
 
     def divide(self, numerator: int, divisor: int, name: str) -> int:
         """floor(n / d), committed; the divisor is positive by its range."""
-        return self._ranged(self._guarded(Divide.of, (numerator, divisor), name), name)
+        return self._enclosed(Divide, (numerator, divisor), name)
 
     def square_root(self, source: int, name: str) -> int:
         """floor(sqrt(v)), committed; v is not negative by its range."""
-        return self._ranged(self._guarded(SquareRoot.of, (source,), name), name)
+        return self._enclosed(SquareRoot, (source,), name)
+
+    def _enclosed(self, kind: type[Divide] | type[SquareRoot], inputs: tuple[int, ...], name: str) -> int:
+        return self._ranged(self._guarded(lambda ids, _: kind.of(ids, [self.intervals[i] for i in ids]), inputs, name), name)
 
     def _guarded(self, make: Callable[[Sequence[int], Sequence[Tensor]], T], inputs: Sequence[int], name: str) -> T:
         tensors = [self.tensors[i] for i in inputs]

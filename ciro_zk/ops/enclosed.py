@@ -7,7 +7,8 @@ Committed: y and limbs. The product y d or y^2 is an accumulator of the operator
 rho, 2 y - rho) are virtual. Identity: y - low, rho and the slack each lie in a range, by limbs (`ciro_zk.ops.limbs`).
 Why this is exact: y is an integer of known reach, so rho and the slack are integers that cannot wrap around (the bound
 below); neither is negative, and exactly one y has both. Without the range of rho any greater quotient would pass,
-without the slack's any smaller one, without y's own any at all, since fractions in F_p would do.
+without the slack's any smaller one, without y's own any at all, since fractions in F_p would do. The widths are the
+circuit's choice: a result that does not fit them cannot be proven.
 
 Bound: max|n| + reach(y) (max d + 2) + 2 reach(rho) < p / 2. Soundness: that of the lookups. Source: protocol.md,
 section 4 (Div, Softmax, LayerNorm).
@@ -46,16 +47,16 @@ class _Enclosed(CommitOp):
     rest_width: int
 
     @classmethod
-    def of(cls, inputs: Sequence[int], tensors: Sequence[Tensor], range_table: int = 0) -> Self:
-        """The operator with the least widths for its operands' ranges."""
-        low, high, rest = cls.bounds(tensors)
+    def of(cls, inputs: Sequence[int], operands: Sequence[Interval], range_table: int = 0) -> Self:
+        """The operator with the least widths for operands anywhere within their intervals."""
+        low, high, rest = cls.bounds([(int(lowest.min()), int(highest.max())) for lowest, highest in operands])
         width, rest_width = max(1, (high - low).bit_length()), max(1, rest.bit_length())
         return cls(inputs=tuple(inputs), range_table=range_table, low=low, width=width, rest_width=rest_width)
 
     @classmethod
     @abstractmethod
-    def bounds(cls, tensors: Sequence[Tensor]) -> tuple[int, int, int]:
-        """The range of y and the greatest rho; `CircuitError` where the operands' ranges do not allow the operator."""
+    def bounds(cls, operands: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
+        """The range of y and the greatest rho, from the operands' ranges; `CircuitError` where these do not allow the operator."""
 
     @abstractmethod
     def _product(self, y: int) -> Hadamard:
@@ -93,10 +94,12 @@ class _Enclosed(CommitOp):
             raise CircuitError(f"{self.kind}: its operands need one shape")
         if not (1 <= self.width <= MAX_WIDTH and 1 <= self.rest_width <= MAX_WIDTH):
             raise CircuitError(f"{self.kind}: widths lie in [1, {MAX_WIDTH}]")
-        low, high, rest = self.bounds(inputs)
-        if self.low > low or high - self.low >= 1 << self.width or rest >= 1 << self.rest_width:
-            raise CircuitError(f"{self.kind}: results in [{low}, {high}] and remainders up to {rest} do not fit its limbs")
-        y_reach = max(abs(self.low), abs(self.low + reach(self.width, bits)))
+        low, high, _ = self.bounds([(x.low, x.high) for x in inputs])
+        greatest = self.low + reach(self.width, bits)
+        low, high = max(low, self.low), min(high, greatest)
+        if low > high:
+            raise CircuitError(f"{self.kind}: no result fits its limbs, [{self.low}, {greatest}]")
+        y_reach = max(abs(self.low), abs(greatest))
         other = y_reach if len(inputs) == 1 else inputs[1].high
         total = inputs[0].magnitude + y_reach * (other + 2) + 2 * reach(self.rest_width, bits)
         if total >= HALF_FIELD:
@@ -150,11 +153,11 @@ class Divide(_Enclosed):
     kind: ClassVar[str] = "divide"
 
     @classmethod
-    def bounds(cls, tensors: Sequence[Tensor]) -> tuple[int, int, int]:
-        n, d = tensors
-        if d.low < 1:
-            raise CircuitError(f"divide: the divisor's range [{d.low}, {d.high}] must be positive")
-        return n.low // (d.low if n.low < 0 else d.high), n.high // (d.high if n.high < 0 else d.low), d.high - 1
+    def bounds(cls, operands: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
+        (n_low, n_high), (d_low, d_high) = operands
+        if d_low < 1:
+            raise CircuitError(f"divide: the divisor's range [{d_low}, {d_high}] must be positive")
+        return n_low // (d_low if n_low < 0 else d_high), n_high // (d_high if n_high < 0 else d_low), d_high - 1
 
     def _product(self, y: int) -> Hadamard:
         return Hadamard(inputs=(y, self.inputs[1]))
@@ -188,11 +191,11 @@ class SquareRoot(_Enclosed):
     kind: ClassVar[str] = "square_root"
 
     @classmethod
-    def bounds(cls, tensors: Sequence[Tensor]) -> tuple[int, int, int]:
-        (v,) = tensors
-        if v.low < 0:
-            raise CircuitError(f"square_root: the operand's range [{v.low}, {v.high}] must not be negative")
-        return isqrt(v.low), isqrt(v.high), 2 * isqrt(v.high)
+    def bounds(cls, operands: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
+        ((low, high),) = operands
+        if low < 0:
+            raise CircuitError(f"square_root: the operand's range [{low}, {high}] must not be negative")
+        return isqrt(low), isqrt(high), 2 * isqrt(high)
 
     def _product(self, y: int) -> Hadamard:
         return Hadamard(inputs=(y, y))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from soundness.malicious import Claimed, Lie, accepted, forge, fraction, keys, leaves_of, run_graph
-from strategies import QUIET, tensor_ids
+from strategies import QUIET, ends, tensor_ids
 
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.errors import ProofRejected
@@ -37,10 +37,10 @@ def circuit() -> Circuit:
     d = b.input("d", (8,), low=1, high=40, scale=1.0)
     unit = b.weight("unit", (8,), low=-8, high=7)
     tensors = b.tensors
-    q, *_ = b.add(Divide.of((n, d), (tensors[n], tensors[d]), limbs), "quotient")
+    q, *_ = b.add(Divide.of((n, d), (ends(tensors[n]), ends(tensors[d])), limbs), "quotient")
     (square,) = b.add(Hadamard(inputs=(n, n)), "square")
     (v,) = b.add(Combine(inputs=(square, d), coefficients=(1, 1)), "v")
-    h, *_ = b.add(SquareRoot.of((v,), (tensors[v],), limbs), "root")
+    h, *_ = b.add(SquareRoot.of((v,), (ends(tensors[v]),), limbs), "root")
     (acc,) = b.add(Hadamard(inputs=(h, unit)), "scaled")
     y, *_ = b.add(Requantise(inputs=(acc,), shift=0, tables=(identity,), range_table=limbs), "y")
     b.output("q", q, scale=1.0)

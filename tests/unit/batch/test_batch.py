@@ -22,6 +22,7 @@ from ciro_zk.program.keys import ProvingKey, VerifyingKey
 from ciro_zk.proof import Proof
 from ciro_zk.verifier import verify
 from ciro_zk.witness import Run, infer
+from tests.strategies import ends
 
 
 def every_operator() -> Circuit:
@@ -54,10 +55,10 @@ def every_operator() -> Circuit:
     (acc,) = builder.add(MatMul(inputs=(turned, c)))
     pairs, *_ = builder.add(Requantise(inputs=(acc,), shift=6, tables=(clamp,), range_table=limbs))
     (squares,) = builder.add(Hadamard(inputs=(pairs, pairs)))
-    root, *_ = builder.add(SquareRoot.of((squares,), (builder.tensors[squares],), limbs))
+    root, *_ = builder.add(SquareRoot.of((squares,), (ends(builder.tensors[squares]),), limbs))
     (divisor,) = builder.add(Combine(inputs=(root,), coefficients=(1,), offset=1))
     (numerator,) = builder.add(Hadamard(inputs=(pairs, root)))
-    y, *_ = builder.add(Divide.of((numerator, divisor), (builder.tensors[numerator], builder.tensors[divisor]), limbs))
+    y, *_ = builder.add(Divide.of((numerator, divisor), (ends(builder.tensors[numerator]), ends(builder.tensors[divisor])), limbs))
     builder.output("y", y, scale=0.5)
     shapes = {i: builder.tensors[i] for i in (w, bias, scale, v)}
     weights = {i: rng.integers(t.low, t.high + 1, t.shape) for i, t in shapes.items()}

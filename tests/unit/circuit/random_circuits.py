@@ -15,6 +15,7 @@ from ciro_zk.lookup.tables import Graph as GraphTable
 from ciro_zk.ops import AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, Requantise, Reshape, SquareRoot, Transpose
 from ciro_zk.params import TESTING, Preset
 from ciro_zk.program.circuit import Circuit
+from tests.strategies import ends
 
 Integers = NDArray[np.int64]
 
@@ -177,7 +178,7 @@ class Sketch:
             (x,) = self.builder.add(Hadamard(inputs=(x, self.pick(*same))), "acc")
         operands = (x, divisor)
         table = self.builder.table(Range(bits=self.pick(3, BITS, 6)))
-        return self.builder.add(Divide.of(operands, [self.builder.tensors[t] for t in operands], table), "quotient")[0]
+        return self.builder.add(Divide.of(operands, [ends(self.builder.tensors[t]) for t in operands], table), "quotient")[0]
 
     def square_root(self, x: int) -> int:
         if self.rng.random() < 0.5:
@@ -185,7 +186,7 @@ class Sketch:
         else:
             x = self.positive(x, self.pick(0, 5))
         table = self.builder.table(Range(bits=self.pick(3, BITS, 6)))
-        return self.builder.add(SquareRoot.of((x,), (self.builder.tensors[x],), table), "root")[0]
+        return self.builder.add(SquareRoot.of((x,), (ends(self.builder.tensors[x]),), table), "root")[0]
 
 
 STEPS = ("reshape", "transpose", "axis_map", "combine", "matmul", "conv", "hadamard", "maximum", "divide", "square_root")

@@ -17,16 +17,17 @@ from ciro_zk.lookup.tables import Range, Sign
 from ciro_zk.ops import Divide, Hadamard, SquareRoot
 from ciro_zk.ops.enclosed import integer_root
 from ciro_zk.ops.limbs import lower_limbs, num_limbs, reach
+from tests.strategies import ends
 from tests.unit.ops.checks import Integers, check_commitment, check_interval, lookup_rows, random_values, tensor
 from tests.unit.poly_forms.reference import SEEDS, shapes
 
 
 def divide(n: Tensor, d: Tensor) -> Divide:
-    return Divide.of((0, 1), (n, d))
+    return Divide.of((0, 1), (ends(n), ends(d)))
 
 
 def root(v: Tensor) -> SquareRoot:
-    return SquareRoot.of((0,), (v,))
+    return SquareRoot.of((0,), (ends(v),))
 
 
 def test_by_hand() -> None:
@@ -141,21 +142,29 @@ def root_of(width: int, rest_width: int) -> SquareRoot:
     ("op", "ranges", "reason"),
     [
         (divide_by(0, 4, 4), [(0, 9), (0, 9)], "must be positive"),
-        (divide_by(1, 4, 4), [(0, 9), (1, 9)], "do not fit its limbs"),
-        (divide_by(0, 3, 4), [(0, 9), (1, 9)], "do not fit its limbs"),
-        (divide_by(0, 4, 3), [(0, 9), (1, 9)], "do not fit its limbs"),
+        (divide_by(10, 4, 4), [(0, 9), (1, 9)], "no result fits its limbs"),
+        (divide_by(-30, 4, 4), [(0, 9), (1, 9)], "no result fits its limbs"),
         (divide_by(0, 61, 4), [(0, 9), (1, 9)], "widths lie in"),
         (divide_by(0, 4, 0), [(0, 9), (1, 9)], "widths lie in"),
         (divide_by(0, 40, 30), [(0, 9), (1, 1 << 30)], "wrap around"),
         (divide_by(0, 40, 30), [(0, 9)], "one shape"),
         (root_of(4, 4), [(-1, 9)], "must not be negative"),
-        (root_of(2, 2), [(0, 9)], "do not fit its limbs"),
         (root_of(32, 34), [(0, 1 << 62)], "wrap around"),
     ],
 )
 def test_refusals(op: Divide | SquareRoot, ranges: list[tuple[int, int]], reason: str) -> None:
     with pytest.raises(CircuitError, match=reason):
         op.infer([tensor((1,), low, high) for low, high in ranges], (Range(bits=4),))
+
+
+def test_limbs_may_be_narrower_than_the_operands_allow() -> None:
+    """The result's range follows, and what lies outside has no row."""
+    inputs = [tensor((1,), 0, 90), tensor((1,), 1, 9)]
+    op = divide_by(5, 2, 4)
+    out = op.infer(inputs, (Range(bits=2),))[0]
+    assert (out.low, out.high) == (5, 8)
+    assert passing(op, inputs, [np.array([21]), np.array([4])], range(-30, 31), 2) == [5]
+    assert passing(op, inputs, [np.array([90]), np.array([9])], range(-30, 31), 2) == []
 
 
 def test_operands_of_other_shapes() -> None:
