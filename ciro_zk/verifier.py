@@ -23,7 +23,7 @@ from ciro_zk.circuit.claims import (
     split_accumulators,
     tau_length,
 )
-from ciro_zk.circuit.graph import Port, as_field
+from ciro_zk.circuit.graph import Port
 from ciro_zk.circuit.plan import padded_vars, point_term
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.commitment.verifier import verify_opening
@@ -61,7 +61,7 @@ class Checking:
     ) -> None:
         self.program, self.plan = program, program.plan
         self.statement, self.kernels = statement, kernels or plain_kernels()
-        self.public = {tensor: as_field(value) for tensor, value in public.items()}
+        self.public = public
         self.transcript = VerifierTranscript(PROTOCOL, body, source)
         self.ledger = ClaimLedger()
 

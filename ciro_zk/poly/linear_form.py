@@ -27,6 +27,9 @@ from ciro_zk.poly import multilinear
 Extension = NDArray[np.uint64]
 
 
+_JOINED_CELLS = 1 << 13
+
+
 def num_vars(length: int) -> int:
     """The variables that index an axis of `length` cells: ceil(log2(length)), 0 for one cell."""
     return max(length - 1, 0).bit_length()
@@ -190,17 +193,24 @@ def ones_value(term: Term) -> Ext:
     return value
 
 
-def value_on(term: Term, values: NDArray[np.uint64]) -> Ext:
-    """<term, values> for public base-field cells `(numel,)`."""
-    current: NDArray[np.uint64] | None = None
-    for group in reversed(term.groups):
+def value_on(term: Term, values: NDArray[np.int64]) -> Ext:
+    """<term, values> for public integers `(numel,)`, the last axes summed first and together."""
+    groups = [part for group in term.groups for part in _split(group)]
+    last: list[Group] = []
+    while groups and (not last or _size(last) * _size(groups[-1:]) <= _JOINED_CELLS):
+        last.insert(0, groups.pop())
+    weights = dense(Term(tuple(last)))
+    current = multilinear.contract_integers(values.reshape(-1, weights.shape[1]), weights)
+    for group in reversed(groups):
         weights = np.ascontiguousarray(group.dense().reshape(2, -1))
-        width = weights.shape[1]
-        if current is None:
-            current = multilinear.contract_columns(np.ascontiguousarray(values.reshape(-1, width)), weights)
-        else:
-            rows = np.ascontiguousarray(current.reshape(2, -1, width))
-            current = goldilocks.sum_axis(arrays.mul(rows, weights[:, None, :]))
-    if current is None:
-        return term.coefficient * int(values[0])
+        rows = np.ascontiguousarray(current.reshape(2, -1, weights.shape[1]))
+        current = goldilocks.sum_axis(arrays.mul(rows, weights[:, None, :]))
     return arrays.get(current, 0) * term.coefficient
+
+
+def _split(group: Group) -> list[Group]:
+    """A long `Eq` over a power of two as two of about equal length."""
+    if isinstance(group, Eq) and group.length == 1 << len(group.point) > _JOINED_CELLS:
+        half = len(group.point) // 2
+        return [Eq(group.point[:half], 1 << half), Eq(group.point[half:], group.length >> half)]
+    return [group]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ciro_zk.field import arrays
-from ciro_zk.field.extension import ONE, ZERO, Ext, P, total
+from ciro_zk.circuit.plan import point_term
+from ciro_zk.field import arrays, goldilocks
+from ciro_zk.field.extension import ONE, ZERO, Ext, total
 from ciro_zk.poly import linear_form
 from ciro_zk.poly.linear_form import Dense, Eq, Term, num_vars
 from tests.unit.poly_forms.reference import (
@@ -55,7 +56,7 @@ def test_dense_by_hand() -> None:
 
 def test_a_term_without_groups_is_its_coefficient() -> None:
     assert arrays.to_list(linear_form.dense(Term((), Ext(7)))) == [Ext(7)]
-    assert linear_form.value_on(Term((), Ext(7)), np.array([3], dtype=np.uint64)) == Ext(21)
+    assert linear_form.value_on(Term((), Ext(7)), np.array([3])) == Ext(21)
     assert linear_form.ones_value(Term((), Ext(7))) == Ext(7)
 
 
@@ -67,9 +68,19 @@ def test_dense_ones_value_and_value_on_agree_with_the_spelled_form(seed: int, sh
     assert term.shape == shape
     assert same(from_table(linear_form.dense(term)), weights.reshape(-1))
     assert linear_form.ones_value(term) == total(weights.reshape(-1).tolist())
-    cells = rng.integers(0, P, prod(shape), dtype=np.uint64)
-    cells[rng.random(cells.size) < 0.3] = P - 1
-    assert linear_form.value_on(term, cells) == pair(weights, cells)
+    for bound in (1, 1 << 11, 1 << 40, 1 << 60):
+        cells = rng.integers(-bound, bound, prod(shape), endpoint=True)
+        cells[rng.random(cells.size) < 0.3] = -bound
+        assert linear_form.value_on(term, cells) == pair(weights, goldilocks.from_signed(cells))
+
+
+def test_public_cells_of_long_axes() -> None:
+    """A long Eq is split; short axes are summed together."""
+    rng = np.random.default_rng(3)
+    for shape in ((1 << 14, 2), (1 << 14,), (20_000,), (3, 1, 1 << 15), (100, 90)):
+        term = point_term(random_point(rng, sum(num_vars(d) for d in shape)), shape).scaled(random_ext(rng))
+        cells = rng.integers(-2048, 2048, prod(shape))
+        assert linear_form.value_on(term, cells) == arrays.inner_product_base(linear_form.dense(term), goldilocks.from_signed(cells))
 
 
 @given(SEEDS, shapes())
@@ -228,4 +239,4 @@ def test_an_eq_has_weights_for_real_cells_only(seed: int, length: int) -> None:
 
 def test_the_zero_form_is_zero() -> None:
     term = Term((Eq((Ext(9),), 2),), ZERO)
-    assert linear_form.value_on(term, np.array([5, 6], dtype=np.uint64)) == ZERO
+    assert linear_form.value_on(term, np.array([5, 6])) == ZERO
