@@ -227,7 +227,9 @@ class MaliciousTranscript(ProverTranscript):
 class Malicious(Proving):
     """The honest phases, but for the lie."""
 
-    def __init__(self, program: Program, statement: Statement, weights: Committed, witness: Witness, lie: Lie, public: Mapping[int, Cells]):
+    def __init__(
+        self, program: Program, statement: Statement, weights: Committed, witness: Witness, lie: Lie, public: Mapping[int, Integers]
+    ):
         super().__init__(program, statement, kernels(), weights, witness)
         self.lie, self.public = lie, public
         self.transcript = MaliciousTranscript(PROTOCOL, lie.messages)
@@ -354,8 +356,7 @@ class Malicious(Proving):
         captured: list[Ext] = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ciro_zk.verifier.verify_opening", lambda *arguments: captured.extend(a for a in arguments if isinstance(a, Ext)))
-            checking = Checking(self.program, self.statement, {}, self.transcript.proof_bytes(), "so far")
-            checking.public = dict(self.public)
+            checking = Checking(self.program, self.statement, self.public, self.transcript.proof_bytes(), "so far")
             checking.run()
         (total,) = captured
         return total
@@ -515,8 +516,7 @@ def proving_of(pk: ProvingKey, claimed: Claimed, lie: Lie) -> tuple[Malicious, d
         cells |= multiplicities(kernels(), plan, cells)
     root = claimed.root or (claimed.weights.root if claimed.weights else pk.vk.model_commitment)
     weights = claimed.weights or committed_weights(kernels(), pk)
-    public = {port.tensor: as_field(inputs[port.name]) for port in graph.inputs}
-    public |= {port.tensor: as_field(outputs[port.name]) for port in graph.outputs}
+    public = {port.tensor: inputs[port.name] for port in graph.inputs} | {port.tensor: outputs[port.name] for port in graph.outputs}
     statement = statement_of(single, root, inputs, outputs, claimed.batch)
     return Malicious(program, statement, weights, Witness(cells), lie, public), inputs, outputs
 

@@ -47,8 +47,7 @@ def checked(circuit: Circuit) -> list[Event]:
 
         patch.setattr(Transcript, "absorb", absorbing)
         patch.setattr(Transcript, "_words", drawing)
-        checking = Checking(proving.program, proving.statement, {}, body, "proof")
-        checking.public = dict(proving.public)
+        checking = Checking(proving.program, proving.statement, proving.public, body, "proof")
         checking.run()
     return log
 
