@@ -57,15 +57,17 @@ def digest() -> str:
     return state.hexdigest()[:16]
 
 
+def root() -> Path:
+    """The user's cache folder of this library, made if need be; a fresh temporary folder where no place can be written."""
+    return next((folder for folder in _candidates() if _usable(folder)), None) or Path(tempfile.mkdtemp(prefix="ciro_zk-"))
+
+
 @lru_cache(maxsize=1)
 def cache_dir() -> Path:
     """The folder of this version's kernels on this processor, made if need be; a fresh temporary folder where no place can be written."""
-    for root in _candidates():
-        if _usable(root):
-            folder = root / f"kernels-{digest()}"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            return folder
-    return Path(tempfile.mkdtemp(prefix="ciro_zk-kernels-"))
+    folder = root() / f"kernels-{digest()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def install() -> Path:

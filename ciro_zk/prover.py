@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk import kernel_cache
 from ciro_zk.circuit.claims import (
     AccumulatorClaim,
     Form,
@@ -30,18 +34,20 @@ from ciro_zk.circuit.layout import Block, Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.circuit.segments import Segment
 from ciro_zk.commitment.cells import IntegerCells
+from ciro_zk.commitment.files import commit_in
 from ciro_zk.commitment.prover import Committed, commit, open_forms
-from ciro_zk.errors import InputError, ProofFormatError, ResourceError
+from ciro_zk.errors import InputError, ProofFormatError
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels, numba_kernels
 from ciro_zk.lookup.prover import prove_fractions
+from ciro_zk.memory import check_memory
 from ciro_zk.ops.batch import MAX_BATCH
 from ciro_zk.poly import linear_form
 from ciro_zk.poly.linear_form import Group, Term, num_vars
 from ciro_zk.program.circuit import Circuit
-from ciro_zk.program.keys import ProvingKey, VerifyingKey
+from ciro_zk.program.keys import Integers, ProvingKey, VerifyingKey, weight_pieces
 from ciro_zk.program.program import Program
 from ciro_zk.program.report import cost_report
 from ciro_zk.program.statement import PROTOCOL, Statement, statement_of
@@ -52,6 +58,10 @@ from ciro_zk.witness import Run
 
 Cells = NDArray[np.uint64]
 Extension = NDArray[np.uint64]
+
+MEMORY_CODEWORDS = 1 << 30
+"""Bytes of codewords that are kept in memory where no directory is given."""
+KEPT_KEY = ".vkey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,50 +288,101 @@ def add_term(kernels: Kernels, target: Extension, blocks: Sequence[Block], term:
             axis = stop
 
 
-def setup(circuit: Circuit, *, threads: int | None = None, progress: Progress = silent) -> tuple[ProvingKey, VerifyingKey]:
+def setup(
+    circuit: Circuit, *, directory: str | os.PathLike[str] | None = None, threads: int | None = None, progress: Progress = silent
+) -> tuple[ProvingKey, VerifyingKey]:
     """Commit to a circuit's weights and prove that each lies in its range; once per model.
 
     Parameters
     ----------
     circuit : Circuit
         From `compile`.
+    directory : path, optional
+        Where the codewords and the verifying key are kept. By default in memory up to 1 GiB of codewords, which is 2^25 weights, and
+        else in the user's cache folder. What an interrupted setup had finished there is taken up by the next one.
     threads : int, optional
         Threads to prove with; all cores by default.
     progress : callable
         See `ciro_zk.progress`.
+
+    Raises
+    ------
+    ResourceError
+        Memory or the directory's disk has not enough room; before any work.
+    InputError
+        The directory cannot be written.
     """
-    check_memory(cost_report(circuit.program.registration or circuit.program).memory_bytes)
-    kernels = numba_kernels(threads=threads)
     program, registration = circuit.program, circuit.program.registration
-    weights = commit_weights(kernels, program, circuit.weights)
-    proof = b""
-    if registration is not None:
-        graph = registration.graph
-        values = graph.run({i: circuit.weights[j] for i, j in zip(graph.weights, program.graph.weights, strict=True)})
-        witness = Witness.of(kernels, registration.plan, values)
-        statement = VerifyingKey(program, weights.root, b"").registration_statement
-        proof = Proving(registration, statement, kernels, weights, witness, progress).run()
-    vk = VerifyingKey(program, weights.root, proof)
+    check_memory(cost_report(registration or program).memory_bytes)
+    kernels = numba_kernels(threads=threads)
+    progress(Step("weights", 0, 4))
+    path = codewords_path(program, circuit.weights, directory)
+    weights = commit_weights(kernels, program, circuit.weights, path)
+    vk = _kept_key(path, program, weights.root)
+    if vk is None:
+        proof = b"" if registration is None else _registration(kernels, circuit, weights, progress)
+        vk = VerifyingKey(program, weights.root, proof)
+        if path is not None:
+            vk.save(path.with_suffix(KEPT_KEY))
     pk = ProvingKey(vk, circuit.weights)
     _COMMITTED[pk] = weights
     return pk, vk
 
 
-def commit_weights(kernels: Kernels, program: Program, weights: Mapping[int, NDArray[np.int64]]) -> Committed:
-    """The weight oracle, committed."""
+def _registration(kernels: Kernels, circuit: Circuit, weights: Committed, progress: Progress) -> bytes:
+    """The proof that every weight lies in its range."""
+    program, registration = circuit.program, circuit.program.registration
+    if registration is None:
+        raise ValueError("the program has no weights")
+    graph = registration.graph
+    values = graph.run({i: circuit.weights[j] for i, j in zip(graph.weights, program.graph.weights, strict=True)})
+    witness = Witness.of(kernels, registration.plan, values)
+    statement = VerifyingKey(program, weights.root, b"").registration_statement
+    return Proving(registration, statement, kernels, weights, witness, progress).run()
+
+
+def _kept_key(path: Path | None, program: Program, root: bytes) -> VerifyingKey | None:
+    """The verifying key that an earlier setup of the same weights left beside the codewords."""
+    if path is None or not path.with_suffix(KEPT_KEY).exists():
+        return None
+    try:
+        vk = VerifyingKey.load(path.with_suffix(KEPT_KEY))
+    except ProofFormatError:
+        return None
+    return vk if vk.program.manifest == program.manifest and vk.model_commitment == root else None
+
+
+def codewords_path(program: Program, weights: Mapping[int, Integers], directory: str | os.PathLike[str] | None) -> Path | None:
+    """The file for the codewords of a program's weights; None to keep them in memory. Its name is a digest of both."""
+    oracle = program.params.oracles[0]
+    if directory is None and 8 << oracle.num_vars + oracle.code.log_blowup <= MEMORY_CODEWORDS:
+        return None
+    digest = hashlib.blake2s(program.digest + bytes(program.params), person=b"cirocode")
+    for piece in weight_pieces(program, weights):
+        digest.update(piece)
+    folder = kernel_cache.root() / "codewords" if directory is None else Path(directory)
+    return folder / f"{digest.hexdigest()}.codewords"
+
+
+def commit_weights(kernels: Kernels, program: Program, weights: Mapping[int, Integers], path: Path | None = None) -> Committed:
+    """The weight oracle, committed; its codewords in the file at `path` from `codewords_path`, or in memory."""
     oracle = program.params.oracles[0]
     runs = tuple((block.offset, block.flat(weights[block.tensor])) for block in program.plan.weight_layout.blocks)
-    return commit(kernels, oracle.code, IntegerCells(1 << oracle.num_vars, runs))
+    cells = IntegerCells(1 << oracle.num_vars, runs)
+    if path is None:
+        return commit(kernels, oracle.code, cells)
+    return commit_in(kernels, oracle.code, cells, path, bytes.fromhex(path.stem))
 
 
 _COMMITTED: WeakKeyDictionary[ProvingKey, Committed] = WeakKeyDictionary()
 
 
-def committed_weights(kernels: Kernels, pk: ProvingKey) -> Committed:
-    """The key's weight oracle, encoded once per key and process. Raises `ProofFormatError` where the weights are not those committed
-    to."""
+def committed_weights(kernels: Kernels, pk: ProvingKey, directory: str | os.PathLike[str] | None = None) -> Committed:
+    """The key's weight oracle, encoded once per key and process, or read from `directory`, as `setup` takes it. Raises
+    `ProofFormatError` where the weights are not those committed to."""
     if pk not in _COMMITTED:
-        committed = commit_weights(kernels, pk.program, pk.weights)
+        path = codewords_path(pk.program, pk.weights, directory)
+        committed = commit_weights(kernels, pk.program, pk.weights, path)
         if committed.root != pk.vk.model_commitment:
             raise ProofFormatError(
                 "are not those of the model commitment", file="proving key", field="weights", remedy="set up the circuit again"
@@ -330,26 +391,11 @@ def committed_weights(kernels: Kernels, pk: ProvingKey) -> Committed:
     return _COMMITTED[pk]
 
 
-def check_memory(needed: int) -> None:
-    """`ResourceError` where the machine has less memory left than a proof needs; silent where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            available = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        return
-    if needed > available:
-        raise ResourceError(
-            "the proof does not fit in memory",
-            needed=needed,
-            available=available,
-            remedy="close other programs, use a machine with more memory, or a smaller model",
-        )
-
-
 def prove(
     pk: ProvingKey,
     runs: Run | Sequence[Run],
     *,
+    directory: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: Progress = silent,
     kernels: Kernels | None = None,
@@ -362,6 +408,8 @@ def prove(
         From `setup`.
     runs : Run or sequence of Run
         From `infer` with the same key. A batch's cost per run falls: weights, tables and the opening's tail are paid once.
+    directory : path, optional
+        The one given to `setup`.
     threads : int, optional
         Threads to prove with; all cores by default.
     progress : callable
@@ -388,7 +436,7 @@ def prove(
         run = joined(pk, program, list(runs) if not isinstance(runs, Run) else [])
     statement = statement_of(pk.program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs, batch)
     witness = Witness.of(kernels, program.plan, run.values)
-    body = Proving(program, statement, kernels, committed_weights(kernels, pk), witness, progress).run()
+    body = Proving(program, statement, kernels, committed_weights(kernels, pk, directory), witness, progress).run()
     return Proof(
         program_digest=pk.program.digest,
         model_commitment=pk.vk.model_commitment,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ciro_zk.cli.session import Session
-from ciro_zk.container import atomic_write, read_file
+from ciro_zk.container import Buffer, atomic_write, read_file
 from ciro_zk.errors import InputError, ProofFormatError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MAX_MANIFEST_BYTES = 64 << 20
 _MAX_COPY = 512 << 20
 
 
-def write_files(folder: Path, files: Mapping[str, bytes]) -> int:
+def write_files(folder: Path, files: Mapping[str, Sequence[Buffer]]) -> int:
     """Writes all the files or none; makes the folder if need be; returns the number of bytes."""
     made = not folder.exists()
     fresh = [folder / name for name in files if not (folder / name).exists()]
@@ -30,7 +30,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> int:
         raise InputError(f"cannot make the folder: {error.strerror}", file=str(folder), remedy="give another path") from error
     try:
         for name, data in files.items():
-            atomic_write(folder / name, data)
+            atomic_write(folder / name, *data)
     except BaseException:
         for path in fresh:
             path.unlink(missing_ok=True)
@@ -38,7 +38,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> int:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
-    return sum(len(data) for data in files.values())
+    return sum(len(piece) for data in files.values() for piece in data)
 
 
 def write_circuit(out: Session, folder: Path, circuit: Circuit, model: Path) -> int:
@@ -52,7 +52,7 @@ def write_circuit(out: Session, folder: Path, circuit: Circuit, model: Path) -> 
         for key in keys:
             key.unlink()
             out.note(f"removed {key}: it belonged to the circuit that was here before")
-    num_bytes = write_files(folder, {CIRCUIT: data, MANIFEST: circuit.manifest().encode()})
+    num_bytes = write_files(folder, {CIRCUIT: [data], MANIFEST: [circuit.manifest().encode()]})
     copy = folder / MODEL
     if model.stat().st_size <= _MAX_COPY:
         atomic_write(copy, model.read_bytes())

@@ -13,6 +13,14 @@ from ciro_zk.errors import InputError
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output's last line, progress on standard error.")]
 Index = Annotated[int | None, typer.Option("--index", min=0, help="Which sample, when the .npz holds several.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to use; all processors by default.")]
+Codewords = Annotated[
+    Path | None,
+    typer.Option(
+        "--directory",
+        metavar="PATH",
+        help="Where the weights' codewords are kept; by default in memory, and in the user's cache folder where they are over 1 GiB.",
+    ),
+]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the compiled circuit.")]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ciro_zk.cli.options import Directory, Index, Json, Threads
+from ciro_zk.cli.options import Codewords, Directory, Index, Json, Threads
 from ciro_zk.cli.report import Stopwatch, bytes_text, peak_rss_mb, process_seconds, rounded, seconds_text
 from ciro_zk.cli.session import Session, session
 from ciro_zk.errors import InputError
@@ -36,22 +36,24 @@ def prove_command(
     each: Annotated[bool, typer.Option("--each", help="Prove each sample of the .npz alone, into PROOF/<index>.proof.")] = False,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="With --each: processes; one per processor by default.")] = None,
     device: Annotated[Device, typer.Option("--device", help="Where the model runs.")] = Device.AUTO,
+    codewords: Codewords = None,
     threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Run the model on an input and prove the run; or on many, with --all or --each."""
     with session(json) as out:
-        _check_options(index, all, each, workers)
+        _check_options(index, all, each, workers, codewords)
         if each:
             _prove_each(out, directory, input, output, workers, device, threads)
         else:
-            _prove_one(out, directory, input, output, index, all, device, threads)
+            _prove_one(out, directory, input, output, index, all, device, codewords, threads)
 
 
-def _check_options(index: int | None, all: bool, each: bool, workers: int | None) -> None:
+def _check_options(index: int | None, all: bool, each: bool, workers: int | None, codewords: Path | None) -> None:
     clashes = {
         "--each": (all and each, "leave --all or --each out"),
         "--index": (index is not None and (all or each), "leave --index out to prove every sample"),
+        "--directory": (codewords is not None and each, "leave --directory out: every worker finds the codewords in the cache folder"),
         "--workers": (workers is not None and not each, "add --each; one proof is spread over --threads"),
     }
     for option, (clash, remedy) in clashes.items():
@@ -60,7 +62,15 @@ def _check_options(index: int | None, all: bool, each: bool, workers: int | None
 
 
 def _prove_one(
-    out: Session, directory: Path, input: Path, output: Path, index: int | None, all: bool, device: Device, threads: int | None
+    out: Session,
+    directory: Path,
+    input: Path,
+    output: Path,
+    index: int | None,
+    all: bool,
+    device: Device,
+    codewords: Path | None,
+    threads: int | None,
 ) -> None:
     """One sample, or all in one proof."""
     import ciro_zk
@@ -76,7 +86,7 @@ def _prove_one(
     wanted = wanted_inputs(key.program)
     samples = load_samples(input, wanted) if all else [load_inputs(input, wanted, index)]
     kernels = numba_kernels(threads)
-    committed_weights(kernels, key)
+    committed_weights(kernels, key, codewords)
     load_seconds = loading.seconds
     watch = Stopwatch()
     with out.progress() as progress, named_after(input):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-import resource
-import sys
 import time
 from typing import Any
+
+from ciro_zk.memory import peak_bytes
 
 _LOADED = time.time()
 
@@ -28,15 +28,7 @@ def process_seconds() -> float:
 
 def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, in MB (10^6 bytes)."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("VmHWM:"):  # unlike ru_maxrss it does not count the parent's memory before exec
-                    return int(line.split()[1]) * 1024 / 1e6
-    except (OSError, ValueError, IndexError):
-        pass
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return peak_bytes() / 1e6
 
 
 class Stopwatch:

@@ -8,7 +8,7 @@ with the square of the rows taken at once: a round is bound by its multiplicatio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from ciro_zk.commitment.cells import Cells, IntegerCells, field_cells
 from ciro_zk.commitment.params import Code, CommitmentParams
 from ciro_zk.commitment.verifier import evaluation_points
+from ciro_zk.errors import ProofFormatError
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import ONE, ZERO, Ext, powers
+from ciro_zk.hash import blake2s
 from ciro_zk.hash.blake2s import DIGEST_BYTES, Digests
-from ciro_zk.hash.merkle import MerkleTree
+from ciro_zk.hash.merkle import MerkleTree, verify_multi
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels
 from ciro_zk.sumcheck.verifier import HALF, complete, horner
@@ -44,10 +46,23 @@ class Committed:
     cells: Cells
     codewords: Base
     tree: MerkleTree
+    file: str = ""
+    """The file that codewords and tree are mapped from, if they are."""
 
     @property
     def root(self) -> bytes:
         return self.tree.root
+
+    def open(self, positions: Sequence[int]) -> tuple[Base, list[bytes]]:
+        """The columns at sorted distinct positions and their siblings. `ProofFormatError` for a file that is damaged there."""
+        columns, siblings = self.codewords[:, positions], self.tree.open(positions)
+        if self.file:
+            try:
+                verify_multi(self.root, self.tree.depth, positions, blake2s.hash_columns(columns), siblings)
+            except ValueError as error:
+                remedy = "delete it: the next proof makes it again"
+                raise ProofFormatError(f"is damaged: {error}", file=self.file, field="codewords", remedy=remedy) from error
+        return columns, siblings
 
 
 def commit(kernels: Kernels, code: Code, cells: Cells) -> Committed:
@@ -75,8 +90,8 @@ def encoded_rows(kernels: Kernels, code: Code, cells: Cells) -> Iterator[Base]:
         yield kernels.encode_rows(part.reshape(-1, 1 << code.log_columns), code.log_blowup)
 
 
-def column_digests(kernels: Kernels, codewords: Base) -> Digests:
-    """The leaves `(length, 32)` of the tree over a codeword matrix's columns."""
+def column_digests(kernels: Kernels, codewords: Base, release: Callable[[], None] = lambda: None) -> Digests:
+    """The leaves `(length, 32)` of the tree over a codeword matrix's columns; `release` is called when some have been read."""
     rows, length = codewords.shape
     step = max(CODE_BLOCK // rows, 1)
     if step >= length:
@@ -84,6 +99,7 @@ def column_digests(kernels: Kernels, codewords: Base) -> Digests:
     digests = np.empty((length, DIGEST_BYTES), dtype=np.uint8)
     for start in range(0, length, step):
         digests[start : start + step] = kernels.hash_columns(np.ascontiguousarray(codewords[:, start : start + step]))
+        release()
     return digests
 
 
@@ -130,8 +146,9 @@ def open_forms(
         transcript.send_work("query grinding", kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
         for committed, oracle, offset in zip(oracles, level, offsets, strict=True):
             positions = transcript.positions("positions", oracle.code.num_queries, oracle.code.log_length)
-            transcript.send_base("columns", committed.codewords[:, positions])
-            transcript.send_bytes("siblings", b"".join(committed.tree.open(positions)))
+            columns, siblings = committed.open(positions)
+            transcript.send_base("columns", columns)
+            transcript.send_bytes("siblings", b"".join(siblings))
             _add_point_claims(transcript, kernels, oracle.code, share, positions, offset)
         oracles, shares = folded, [share]
     for k in range(params.clear_vars):

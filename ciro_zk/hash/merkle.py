@@ -34,6 +34,13 @@ class MerkleTree:
         while self.levels[-1].shape[0] > 1:
             self.levels.append(kernels.hash_pairs(self.levels[-1]))
 
+    @classmethod
+    def of_levels(cls, levels: Sequence[Digests]) -> MerkleTree:
+        """A tree that was hashed before, from all its levels."""
+        tree = cls.__new__(cls)
+        tree.levels = list(levels)
+        return tree
+
     @property
     def depth(self) -> int:
         """log2 of the number of leaves."""

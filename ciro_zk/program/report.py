@@ -129,3 +129,8 @@ class CircuitReport:
     def _repr_html_(self) -> str:
         cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in self._rows())
         return f"<table>{cells}</table>"
+
+
+def setup_bytes(program: Program) -> int:
+    """Working memory of `setup`, libraries aside."""
+    return cost_report(program.registration or program).memory_bytes
