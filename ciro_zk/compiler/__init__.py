@@ -178,13 +178,13 @@ def _num_compared(program: Program) -> int:
 
 def _statistics(program: Program) -> set[str]:
     """The tensors whose ranges the circuit is made from."""
-    from ciro_zk.compiler.steps import Activation, Curve, Requantised
+    from ciro_zk.compiler.steps import Activation, Curve, Requantised, Scores
 
     found = set(program.inputs)
     for step in program.steps:
         if isinstance(step, (Activation, Requantised)):
             found.add(step.statistic)
-            if isinstance(step.function, Curve):
+            if isinstance(step.function, Curve | Scores):
                 found.add(step.function.statistic)
     return found
 

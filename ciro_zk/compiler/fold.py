@@ -19,6 +19,8 @@ from ciro_zk.compiler.shapes import Shape
 from ciro_zk.errors import ModelError
 
 MAX_FOLDED_CELLS = 1 << 26
+SHAPELESS = {"GroupNormalization"}
+"""Operators whose output has the first input's shape, which ONNX does not infer."""
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 
 
@@ -125,6 +127,9 @@ def _infer(static: Static, node: onnx.NodeProto) -> None:
         reason = " ".join(str(error).split())[:300]
         remedy = "check the shapes given (calibration data, shapes=...), or export the model again"
         raise ModelError(f"shapes do not fit: {reason}", file=static.model.file, node=label(node), remedy=remedy) from error
+    if node.op_type in SHAPELESS:
+        types_of, shapes_of = static.types, static.shapes
+        types_of[node.output[0]], shapes_of[node.output[0]] = types_of[node.input[0]], shapes_of[node.input[0]]
     for name, kind in found.items():
         tensor = kind.tensor_type
         static.types[name] = tensor.elem_type

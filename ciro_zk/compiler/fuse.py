@@ -2,6 +2,7 @@
 
     Affine after Affine, Convolution or MatMul      folded into the constants (BatchNorm, bias, scaling)
     Affine by a number after a Pair                 folded into its factor
+    Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
     Select of zeros before Convolution              becomes its padding
     Activation after a view or a max pool           moves before it (both commute with a monotone function)
     Activation after a requantised step             goes into its table
@@ -33,16 +34,20 @@ from ciro_zk.compiler.steps import (
     Product,
     Requantised,
     Reshape,
+    Scores,
     Select,
+    Softmax,
     Step,
     Sum,
     Transpose,
 )
 
+MASKED = -1000.0
+
 
 def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
-    rules: list[Callable[[_Steps], bool]] = [_affine, _scaling, _padding, _activation, _residual]
+    rules: list[Callable[[_Steps], bool]] = [_mask, _affine, _scaling, _padding, _activation, _residual]
     current = _Steps(program.steps, {name for _, name in program.outputs})
     while any(rule(current) for rule in rules):
         pass
@@ -106,6 +111,38 @@ def _affine(steps: _Steps) -> bool:
             source, node=step.node, output=step.output, statistic=step.statistic, shape=step.shape, weight=weight, offset=offset
         )
         steps.replace([source, step], [merged])
+        changed = True
+    return changed
+
+
+def _mask(steps: _Steps) -> bool:
+    """Cells of a softmax's argument that a constant makes vastly negative are left out."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        scores = steps.by_name.get(step.inputs[0]) if isinstance(step, Softmax) else None
+        source = steps.by_name.get(scores.inputs[0]) if isinstance(scores, Activation) else None
+        if not isinstance(step, Softmax) or not isinstance(scores, Activation) or not isinstance(source, Affine):
+            continue
+        if source.offset is None or source.shape != step.shape or uses[scores.output] != 1 or len(source.inputs) != 1:
+            continue
+        offset = source.offset.reshape((1,) * (len(step.shape) - source.offset.ndim) + source.offset.shape)
+        mask = offset <= MASKED
+        if not mask.any() or np.broadcast_to(mask, step.shape).all(axis=-1).any():
+            continue
+        # what a mask multiplies, a constant number of the cells that stay, is dropped
+        weight = np.where(mask, 1.0, source.weight)
+        offset = np.where(mask, 0.0, offset)
+        unmasked = steps.by_name.get(source.inputs[0])
+        statistic = source.inputs[0] if unmasked is None else unmasked.statistic
+        plain = replace(source, output=f"{step.output}#unmasked", weight=weight, offset=offset if offset.any() else None)
+        made: list[Step] = [replace(step, mask=mask), replace(scores, function=Scores(statistic))]
+        if plain.offset is None and (weight == 1.0).all():
+            made[1] = replace(made[1], inputs=source.inputs)
+        else:
+            made[1] = replace(made[1], inputs=(plain.output,))
+            made.append(plain)
+        steps.replace([step, scores, *([source] if uses[source.output] == 1 else [])], made)
         changed = True
     return changed
 

@@ -4,6 +4,7 @@
     product     MatMul, Convolution, Affine (scale * x + offset, both constant)
     pair        Contraction, Multiply: products of two computed tensors
     sum         Sum of tensors with signs, Average over windows
+    rows        Softmax, Normalise: along the last axis
     other       MaxPool, Activation, Fixed (a constant that is concatenated or put out)
 
 Steps are immutable; fusions make new ones. Products, sums and averages end in a requantisation, which can take an
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Shape = tuple[int, ...]
 Windows = tuple[tuple[int, ...], ...]
 """For each output position of an axis the input positions of its window, real cells only, in order."""
@@ -46,7 +48,14 @@ class Curve:
     statistic: str
 
 
-Function = Clip | Leaky | Curve
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The identity at the precision that a softmax asks of its arguments; `statistic` names their tensor, masks left out."""
+
+    statistic: str
+
+
+Function = Clip | Leaky | Curve | Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,6 +100,24 @@ class MaxPool(Step):
     """The greatest cell of each window, a product of one list of windows per axis."""
 
     windows: tuple[tuple[int, Windows], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Softmax(Step):
+    """e^(x - max x) / sum of e^(x - max x) along the last axis, of scores; its logarithm if `logarithm`."""
+
+    logarithm: bool
+    mask: Mask | None = None
+    """True for cells that are left out, of as many axes as `shape`, those of length 1 broadcast."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Normalise(Step):
+    """factor x / sqrt(sum of x^2 + epsilon) along the last axis, x first less its mean if `centred`."""
+
+    centred: bool
+    epsilon: float
+    factor: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.emit import pairs, pooling, products, sums, views
+from ciro_zk.compiler.emit import pairs, pooling, products, rows, sums, views
 from ciro_zk.compiler.emit.context import Context, Value
 
 __all__ = ["Context", "Value", "emit"]
@@ -22,8 +22,10 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.MatMul: products.product,
     steps.MaxPool: pooling.max_pool,
     steps.Multiply: pairs.multiply,
+    steps.Normalise: rows.normalise,
     steps.Reshape: views.reshape,
     steps.Select: views.select,
+    steps.Softmax: rows.softmax,
     steps.Sum: sums.total,
     steps.Transpose: views.transpose,
 }

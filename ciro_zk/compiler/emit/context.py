@@ -10,10 +10,10 @@ import numpy as np
 
 from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.op import Op
-from ciro_zk.compiler import curves
+from ciro_zk.compiler import curves, scores
 from ciro_zk.compiler.draft import Draft
 from ciro_zk.compiler.quantise import Ratio, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up, top
-from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Shape, Step
+from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Scores, Shape, Step
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
 
@@ -69,6 +69,8 @@ class Context:
 
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""
+        if isinstance(function, Scores):
+            return scores.unit(self.ranges[function.statistic])
         return self.curve_scale(function.name) if isinstance(function, Curve) else self.scale(step.statistic)
 
     def table_function(self, function: Function | None, scale: float) -> tuple[tables.Function, float]:
@@ -76,6 +78,8 @@ class Context:
         limit = self.top
         if isinstance(function, Curve):
             return curves.table(function.name, scale, limit), 1.0 / limit
+        if isinstance(function, Scores):
+            limit = scores.limit(self.ranges[function.statistic])
         if isinstance(function, Clip):
             low = -limit if function.low is None else self._bound(function.low, scale)
             high = limit if function.high is None else self._bound(function.high, scale)
@@ -110,9 +114,10 @@ class Context:
         """function(x) at the step's calibrated scale, for an integer tensor at any `scale`."""
         wanted = self.q_scale(step, function)
         shape = self.draft.tensors[tensor].shape
-        if isinstance(function, Curve):
-            # beyond the curve's table nothing changes
-            relevant = round_half_up(ldexp(wanted * self.top / scale, 1)) + 1
+        if isinstance(function, Curve | Scores):
+            # beyond the function's table nothing changes
+            f, _ = self.table_function(function, wanted)
+            relevant = round_half_up(ldexp(wanted * f.window[1] / scale, 1)) + 1
             ratio = fixed_ratio(scale, wanted, min(self.draft.magnitude(tensor), relevant))
         elif step.statistic in self.tied:
             ratio = fixed_ratio(scale, wanted, self.draft.magnitude(tensor))

@@ -22,7 +22,7 @@ def max_pool(context: Context, step: MaxPool) -> Value:
     tensor = value.tensor
     shape = list(value.shape)
     for stage in _plan(shape, step.windows):
-        tensor = _joint(context, tensor, stage, step.output) if len(stage) > 1 else _along(context, tensor, *stage[0], step.output)
+        tensor = _joint(context, tensor, stage, step.output) if len(stage) > 1 else along(context, tensor, *stage[0], step.output)
     return Value(tensor, step.shape, value.scale)
 
 
@@ -85,7 +85,7 @@ def _levels(windows: Windows) -> list[Windows]:
     return [*_levels(parts), outer]
 
 
-def _along(context: Context, tensor: int, axis: int, windows: Windows, name: str) -> int:
+def along(context: Context, tensor: int, axis: int, windows: Windows, name: str) -> int:
     """Pool one axis."""
     for level in _levels(windows):
         tensor = _joint(context, tensor, ((axis, level),), name)

@@ -7,13 +7,13 @@ from onnx import defs
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.fold import Static, label
-from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, pooling
+from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, pooling, rows
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
 from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
 
 __all__ = ["Program", "lower", "supported_operators"]
 
-_FAMILIES = (activation, convolution, dense, elementwise, layout, pooling)
+_FAMILIES = (activation, convolution, dense, elementwise, layout, pooling, rows)
 
 QUANTISED = "scales chosen at run time are no fixed circuit: export the float model, or use static QDQ"
 HINTS = {
@@ -22,13 +22,10 @@ HINTS = {
     "ConvInteger": QUANTISED,
     "QuantizeLinear": "export the float model",
     "DequantizeLinear": "export the float model",
-    "Softmax": "leave it out of the model: it does not change the order of classes",
-    "LogSoftmax": "leave it out of the model: it does not change the order of classes",
     "ArgMax": "leave it out of the model and take the greatest output",
     "If": "export the model with the branch fixed",
     "Loop": "unroll it when exporting",
     "Scan": "unroll it when exporting",
-    "InstanceNormalization": "batch normalisation is supported",
 }
 
 

@@ -73,6 +73,8 @@ KG = floats(RNG, 6, 2, 3, 3)
 KD = floats(RNG, 4, 1, 3, 3)
 BK = floats(RNG, 4)
 NORM = {"s": floats(RNG, 3), "b": floats(RNG, 3), "m": floats(RNG, 3), "v": np.abs(floats(RNG, 3)) + np.float32(0.5)}
+ROWS = {"s": floats(RNG, 8), "b": floats(RNG, 8)}
+CHANNELS = {"s": floats(RNG, 3), "b": floats(RNG, 3)}
 FACTOR = float((np.abs(NORM["s"]) / np.sqrt(NORM["v"])).max())
 
 
@@ -232,6 +234,24 @@ CASES = [
         Sensitivity(2 * PEAK, units=PEAK + 1),
         only=(13,),
     ),
+    Case("softmax", (2, 3, 5), one("Softmax"), {}, Sensitivity(0.5, units=3), only=(9, 11, 13), scale=2),
+    Case("softmax_axis", (2, 5, 3), one("Softmax", axis=1), {}, Sensitivity(0.5, units=3), only=(13,), scale=2),
+    Case("softmax_rows", (3, 2, 4), one("Softmax", axis=2), {}, Sensitivity(0.5, units=3), only=(11,)),
+    Case("log_softmax", (2, 7), one("LogSoftmax", axis=1), {}, Sensitivity(2, units=3), only=(9, 11, 13), scale=2),
+    Case("layer_norm", (2, 3, 8), one("LayerNormalization", "x s b"), ROWS, Sensitivity(12, units=4), only=(17,)),
+    Case(
+        "layer_norm_axes",
+        (2, 3, 8),
+        one("LayerNormalization", "x w", axis=1),
+        {"w": floats(RNG, 3, 8)},
+        Sensitivity(12, units=4),
+        only=(17,),
+    ),
+    Case("rms_norm", (3, 8), one("RMSNormalization", "x s"), {"s": ROWS["s"]}, Sensitivity(12, units=4), only=(23,)),
+    Case("rms_norm_plain", (3, 8), one("RMSNormalization", "x s"), {"s": np.ones(8, np.float32)}, Sensitivity(8, units=3), only=(23,)),
+    Case("instance_norm", (2, 3, 4, 3), one("InstanceNormalization", "x s b"), CHANNELS, Sensitivity(12, units=4), only=(9, 22)),
+    Case("group_norm", (1, 3, 4, 2), one("GroupNormalization", "x s b", num_groups=1), CHANNELS, Sensitivity(12, units=4), only=(21,)),
+    Case("lp_norm", (2, 5, 3), one("LpNormalization", axis=1), {}, Sensitivity(4, units=8), only=(9, 22)),
     Case("flatten", (2, 3, 4), one("Flatten", axis=-1), since=11),
     Case("flatten_0", (2, 3, 4), one("Flatten", axis=0)),
     Case("reshape", (2, 3, 4), one("Reshape", "x shape"), {"shape": np.array([0, -1, 2])}),
