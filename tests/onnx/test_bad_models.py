@@ -225,7 +225,7 @@ def test_data_dependent_shapes() -> None:
 
 def test_everything_unsupported_at_once() -> None:
     nodes = [
-        node("Softmax", "x", "a"),
+        node("Hardmax", "x", "a"),
         node("MatMul", "a w", "b"),
         node("Erf", "b", "c"),
         node("DynamicQuantizeLinear", "c", "q s z"),
@@ -238,8 +238,8 @@ def test_everything_unsupported_at_once() -> None:
     proto.graph.output[1].type.tensor_type.elem_type = TensorProto.UINT8
     error = fails(UnsupportedOperator, proto, DATA)
     assert isinstance(error, UnsupportedOperator)
-    assert [n.op for n in error.nodes] == ["Softmax", "Erf", "DynamicQuantizeLinear", "NonZero", "Fused"]
-    assert [n.node for n in error.nodes] == ["Softmax_a", "Erf_c", "DynamicQuantizeLinear_q s z", "NonZero_m", "Fused_f"]
+    assert [n.op for n in error.nodes] == ["Hardmax", "Erf", "DynamicQuantizeLinear", "NonZero", "Fused"]
+    assert [n.node for n in error.nodes] == ["Hardmax_a", "Erf_c", "DynamicQuantizeLinear_q s z", "NonZero_m", "Fused_f"]
     assert all(n.reason and n.opset for n in error.nodes)
     assert "static QDQ" in error.nodes[2].hint and error.nodes[4].domain == "com.microsoft"
 

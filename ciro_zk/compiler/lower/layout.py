@@ -53,7 +53,7 @@ def identity(view: NodeView) -> None:
 
 @lowers("Dropout", 7, 10, 12, 13, 22)
 def dropout(view: NodeView) -> None:
-    if len(view.node.output) > 1 and view.node.output[1] and _is_used(view, view.node.output[1]):
+    if len(view.node.output) > 1 and view.node.output[1] and is_used(view, view.node.output[1]):
         raise Refused("its mask is used", "export the model for inference")
     if view.has(2):
         mode = view.array(2)
@@ -62,7 +62,7 @@ def dropout(view: NodeView) -> None:
     view.alias(view.name(0))
 
 
-def _is_used(view: NodeView, name: str) -> bool:
+def is_used(view: NodeView, name: str) -> bool:
     graph = view.static.model.proto.graph
     return any(name in node.input for node in graph.node) or any(name == value.name for value in graph.output)
 

@@ -8,6 +8,7 @@ from math import prod, sqrt
 import numpy as np
 
 from ciro_zk.compiler import steps
+from ciro_zk.compiler.lower.layout import is_used
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.steps import Scores
 
@@ -42,7 +43,7 @@ def _softmax(view: NodeView, x: str, statistic: str, output: str) -> str:
 def layer_normalization(view: NodeView) -> None:
     """Over all axes from the given one on; scale and bias have these axes, or broadcast to them."""
     view.require_float(0)
-    if sum(1 for name in view.node.output if name) > 1:
+    if any(is_used(view, name) for name in view.node.output[1:] if name):
         raise Refused("its mean and inverse deviation as outputs", "export the model for inference (model.eval())")
     shape = view.shape(view.name(0))
     axis = int(view.attribute("axis", -1)) % len(shape)
