@@ -56,7 +56,7 @@ def tensors_digest(ports: Sequence[Port], tensors: Sequence[Tensor], values: Map
         name = port.name.encode()
         digest.update(len(name).to_bytes(4, "little") + name)
         digest.update(len(shape).to_bytes(4, "little") + b"".join(d.to_bytes(8, "little") for d in shape))
-        digest.update(np.ascontiguousarray(values[port.name]).astype("<i8").tobytes())
+        digest.update(np.ascontiguousarray(values[port.name], dtype="<i8").reshape(-1).view(np.uint8).data)
     return digest.digest()
 
 
