@@ -38,7 +38,7 @@ from ciro_zk.commitment.files import commit_in
 from ciro_zk.commitment.prover import Committed, commit, open_forms
 from ciro_zk.errors import InputError, ProofFormatError
 from ciro_zk.field import arrays, goldilocks
-from ciro_zk.field.extension import Ext, powers
+from ciro_zk.field.extension import ONE, Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels, numba_kernels
 from ciro_zk.lookup.prover import prove_fractions
@@ -264,28 +264,32 @@ def group_values(kernels: Kernels, group: Group) -> Extension:
 def combine_forms(kernels: Kernels, layout: Layout, forms: Sequence[Form], gamma: Ext) -> Extension:
     """sum_i gamma^i forms[i] restricted to a layout's tensors, `(2, 2^num_vars)`."""
     result = np.zeros((2, 1 << layout.num_vars), dtype=np.uint64)
+    parts: Parts = {}
     for form, power in zip(forms, powers(gamma, len(forms)), strict=True):
         for tensor, term in form:
             if tensor in layout.shapes:
-                add_term(kernels, result, layout.by_tensor[tensor], term.scaled(power))
+                add_term(kernels, result, layout.by_tensor[tensor], term.scaled(power), parts)
     return result
 
 
-def add_term(kernels: Kernels, target: Extension, blocks: Sequence[Block], term: Term) -> None:
+Parts = dict[tuple[Group, tuple[int, ...], tuple[int, ...]], Extension]
+"""A group's weights in a block, by the block's starts and logs on the group's axes: many terms have them in common."""
+
+
+def add_term(kernels: Kernels, target: Extension, blocks: Sequence[Block], term: Term, parts: Parts) -> None:
     """Add a term, laid out in its tensor's blocks, to `target`: block by block the product of the groups' parts, never whole."""
-    vectors = [group_values(kernels, group).reshape(2, *group.dims) for group in term.groups]
     for block in blocks:
-        weights = arrays.from_list([term.coefficient])
-        axis = 0
-        for i, vector in enumerate(vectors):
-            stop = axis + vector.ndim - 1
-            part = Block(block.tensor, block.starts[axis:stop], block.logs[axis:stop], 0)
-            padded_part = np.stack([part.flat(vector[0]), part.flat(vector[1])])
-            if i < len(vectors) - 1:
-                weights = kernels.outer(weights, padded_part)
-            else:
-                kernels.add_outer(target, block.offset, weights, padded_part)
-            axis = stop
+        weights, vectors = arrays.from_list([term.coefficient]), []
+        for group, starts, logs in block.groups(term):
+            if (group, starts, logs) not in parts:
+                vector = group_values(kernels, group).reshape(2, *group.dims)
+                part = Block(block.tensor, starts, logs, 0)
+                parts[group, starts, logs] = np.stack([part.flat(vector[0]), part.flat(vector[1])])
+            vectors.append(parts[group, starts, logs])
+        *first, last = vectors or [arrays.from_list([ONE])]
+        for vector in first:
+            weights = kernels.outer(weights, vector)
+        kernels.add_outer(target, block.offset, weights, last)
 
 
 def setup(

@@ -8,10 +8,10 @@ index bits equal the offset's. Cells outside all tensors are zero when honest an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -23,7 +23,7 @@ from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import NON_RESIDUE, ZERO, Ext, P
 from ciro_zk.poly import multilinear
-from ciro_zk.poly.linear_form import Eq, Group, Term, num_vars
+from ciro_zk.poly.linear_form import Dense, Eq, Group, Term, num_vars
 
 MAX_BLOCKS = 16
 SMALL_WASTE = 1 << 12
@@ -45,6 +45,16 @@ class Block:
     def cut(self, shape: Sequence[int]) -> tuple[slice, ...]:
         """Its real cells in a tensor of `shape`."""
         return tuple(slice(s, min(s + (1 << log), d)) for s, log, d in zip(self.starts, self.logs, shape, strict=True))
+
+    def groups(self, term: Term) -> Iterator[tuple[Group, tuple[int, ...], tuple[int, ...]]]:
+        """The groups of a term on the tensor, each with the block's starts and logs on its axes; those that are one cell of weight 1 left
+        out."""
+        axis = 0
+        for group in term.groups:
+            stop = axis + len(group.dims)
+            if not group.is_one:
+                yield group, self.starts[axis:stop], self.logs[axis:stop]
+            axis = stop
 
     def flat(self, values: NDArray[Any]) -> NDArray[Any]:
         """Its cells `(2^log_size)` in C order, from a tensor `(*shape)`; zero beyond the tensor."""
@@ -125,20 +135,25 @@ class Layout:
         """The multilinear extension at `point`, `(num_vars)`, of a form's weights laid out in the oracle: (tensor id, term) pairs."""
         value = ZERO
         # Tensors of one shape have the same variables of their own, the last ones, and often groups in common.
-        known: dict[tuple[Group, tuple[int, ...], tuple[int, ...], int], Ext] = {}
+        known: dict[tuple[Group, tuple[int, ...], int], Ext] = {}
+
+        @cache
+        def table(start: int, stop: int) -> arrays.Extension:
+            return multilinear.eq_table(point[start:stop])
+
         for tensor, term in form:
             for block in self.by_tensor[tensor]:
                 split = self.num_vars - block.log_size
                 part = term.coefficient * multilinear.selector(point[:split], block.offset >> block.log_size)
-                axis, start = 0, split
-                for group in term.groups:
-                    rank = len(group.dims)
-                    starts, logs = block.starts[axis : axis + rank], block.logs[axis : axis + rank]
-                    stop = start + sum(logs)
-                    if (group, starts, logs, start) not in known:
-                        known[group, starts, logs, start] = _group_value(group, starts, logs, point[start:stop])
-                    part = part * known[group, starts, logs, start]
-                    axis, start = axis + rank, stop
+                for group, starts, logs in block.groups(term):
+                    stop = split + sum(logs)
+                    if (group, starts, split) not in known:
+                        if isinstance(group, Eq):
+                            known[group, starts, split] = _eq_value(group, starts[0], point[split:stop])
+                        else:
+                            known[group, starts, split] = _dense_value(group, starts, logs, split, table)
+                    part = part * known[group, starts, split]
+                    split = stop
                 value = value + part
         return value
 
@@ -166,19 +181,23 @@ def eq_pair_prefix(r: Sequence[Ext], z: Sequence[Ext], length: int) -> Ext:
     return Ext(whole0, whole1) if length == 1 << len(r) else Ext(part0, part1)
 
 
-def _group_value(group: Group, starts: Sequence[int], logs: Sequence[int], point: Sequence[Ext]) -> Ext:
-    """sum over the cells of one block of group weight * eq(point, cell)."""
-    if isinstance(group, Eq):
-        (start,), (log,) = starts, logs
-        split = len(group.point) - log
-        return multilinear.selector(group.point[:split], start >> log) * eq_pair_prefix(
-            group.point[split:], point, min(group.length - start, 1 << log)
-        )
+def _eq_value(group: Eq, start: int, point: Sequence[Ext]) -> Ext:
+    """sum over the 2^len(point) cells from `start` of group weight * eq(point, cell)."""
+    split = len(group.point) - len(point)
+    selected = multilinear.selector(group.point[:split], start >> len(point))
+    return selected * eq_pair_prefix(group.point[split:], point, min(group.length - start, 1 << len(point)))
+
+
+def _dense_value(
+    group: Dense, starts: Sequence[int], logs: Sequence[int], first: int, table: Callable[[int, int], arrays.Extension]
+) -> Ext:
+    """sum over the cells of one block of group weight * eq(point, cell); `table` gives eq of the point's variables [start, stop), those of
+    the group from `first` on."""
     cut = tuple(slice(s, min(s + (1 << log), d)) for s, log, d in zip(starts, logs, group.dims, strict=True))
-    current = np.ascontiguousarray(group.dense()[(slice(None), *cut)])
-    position = len(point)
+    current = np.ascontiguousarray(group.values[(slice(None), *cut)])
+    stop = first + sum(logs)
     for axis in reversed(range(1, len(logs))):
-        weights = multilinear.eq_table(point[position - logs[axis] : position])[:, : current.shape[-1]]
-        position -= logs[axis]
+        weights = table(stop - logs[axis], stop)[:, : current.shape[-1]]
+        stop -= logs[axis]
         current = goldilocks.sum_axis(arrays.mul(current, weights.reshape(2, *[1] * axis, -1)))
-    return arrays.inner_product(current, multilinear.eq_table(point[:position])[:, : current.shape[1]])
+    return arrays.inner_product(current, table(first, stop)[:, : current.shape[1]])

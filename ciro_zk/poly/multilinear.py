@@ -50,12 +50,12 @@ def eq(a: Sequence[Ext], b: Sequence[Ext]) -> Ext:
     return result
 
 
-def eq_table(point: Sequence[Ext]) -> Extension:
-    """(2, 2^k): eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
+def eq_table(point: Sequence[Ext], scale: Ext = ONE) -> Extension:
+    """(2, 2^k): scale eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
     if len(point) > _SMALL_VARS:
         half = len(point) // 2
-        return outer(eq_table(point[:half]), eq_table(point[half:]))
-    c0, c1 = [1], [0]
+        return outer(eq_table(point[:half], scale), eq_table(point[half:]))
+    c0, c1 = [scale.c0], [scale.c1]
     for r in reversed(point):
         r0, r1, s1 = r.c0, r.c1, NON_RESIDUE * r.c1
         high0 = [(a * r0 + b * s1) % P for a, b in zip(c0, c1, strict=True)]
@@ -77,11 +77,10 @@ def eq_range(point: Sequence[Ext], start: int, length: int) -> Extension:
     """(2, length): eq(point, start + i) for 0 <= i < length, from the one or two aligned blocks of 2^ceil(log2 length) that hold them."""
     split = len(point) - min((length - 1).bit_length(), len(point))
     size = 1 << (len(point) - split)
-    table = eq_table(point[split:])
     parts, stop = [], start + length
     for block in range(start // size, (stop - 1) // size + 1):
-        inside = table[:, max(start - block * size, 0) : min(stop - block * size, size)]
-        parts.append(arrays.scale(inside, selector(point[:split], block)))
+        table = eq_table(point[split:], selector(point[:split], block))
+        parts.append(table[:, max(start - block * size, 0) : min(stop - block * size, size)])
     return np.concatenate(parts, axis=1)
 
 

@@ -26,7 +26,7 @@ from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.params import Code
 from ciro_zk.commitment.prover import CODE_BLOCK, FOLD_BLOCK
 from ciro_zk.field.extension import ONE, Ext
-from ciro_zk.poly.linear_form import Eq, Term
+from ciro_zk.poly.linear_form import Eq, Group, Term
 from ciro_zk.profile.work import NODE_INPUT_BYTES, Work, contract_work, encode_work, grind_work
 from ciro_zk.program.program import Program
 
@@ -214,18 +214,18 @@ def _factor_table(tally: _Tally, factor: Factor) -> None:
 
 def _combine_forms(tally: _Tally, forms: Sequence[Form], layout: Layout) -> None:
     """Per block of a form's tensor the products of the groups' parts, first to last, the last one into the oracle's form."""
+    known: set[tuple[Group, tuple[int, ...], tuple[int, ...]]] = set()
     for form in forms:
         for tensor, term in form:
-            if tensor not in layout.shapes:
-                continue
-            for group in term.groups:
-                if isinstance(group, Eq):
-                    tally.add("eq_table", 1, ext=(1 << len(group.point)) - 1)
-            for block in layout.by_tensor[tensor]:
-                size, axis = 1, 0
-                for group in term.groups[:-1]:
-                    size <<= sum(block.logs[axis : axis + len(group.dims)])
-                    axis += len(group.dims)
+            for block in layout.by_tensor.get(tensor, []):
+                parts = list(block.groups(term))
+                for part in parts:
+                    if isinstance(part[0], Eq) and part not in known:
+                        tally.add("eq_table", 1, ext=(1 << len(part[0].point)) - 1)
+                    known.add(part)
+                size = 1
+                for _, _, logs in parts[:-1]:
+                    size <<= sum(logs)
                     tally.add("outer", 1, ext=size)
                 tally.add("add_outer", 1, ext=1 << block.log_size)
 
