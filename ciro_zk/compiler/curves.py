@@ -23,7 +23,7 @@ def saturation(name: str, bits: int) -> float:
     return (bits + offset) * slope
 
 
-def exp_negative(x: Fraction) -> int:
+def _exp_negative(x: Fraction) -> int:
     """e^(-x) 2^256 for x >= 0, to about 2^-240: Taylor on x / 2^k < 1/16, then k squarings."""
     halvings = max(0, (x.numerator // x.denominator).bit_length() + 4)
     reduced = (x.numerator << PRECISION) // (x.denominator << halvings)
@@ -42,7 +42,7 @@ def exp_negative(x: Fraction) -> int:
 def table(name: str, scale: float, top: int) -> Sampled:
     """The function's integers at arguments q * scale, -top <= q <= top, in units of 1 / top."""
     step = Fraction(scale) * (2 if name == "tanh" else 1)
-    base = exp_negative(step)
+    base = _exp_negative(step)
     half, power = [], ONE
     for _ in range(top + 1):
         # power = e^(-q step)

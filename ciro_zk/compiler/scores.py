@@ -15,7 +15,6 @@ from fractions import Fraction
 from functools import lru_cache
 from math import frexp, ldexp
 
-from ciro_zk.compiler import curves
 from ciro_zk.lookup.tables import Sampled
 
 FINEST, COARSEST = 10, 8
@@ -23,6 +22,9 @@ LIMIT_BITS = 15
 HEADROOM = 1.25
 MASS_BITS = 12
 MAX_LOG_BITS = 16
+PRECISION = 256
+"""Bits of the fixed point in which tables are computed: the same integers on every machine."""
+ONE = 1 << PRECISION
 
 
 def _unit_bits(peak: float) -> int:
@@ -49,19 +51,26 @@ def mass_bits(cells: int) -> int:
 @lru_cache(maxsize=16)
 def exponential(scale: float, bits: int) -> Sampled:
     """round(2^bits e^(-scale q)) for q = 0, 1, ... until it is 0."""
-    base, power = curves.exp_negative(Fraction(scale)), curves.ONE
-    shift = curves.PRECISION - bits
+    step = Fraction(scale)
+    fixed = (step.numerator << PRECISION) // step.denominator
+    # e^(-scale) by its series, scale < 1
+    term, base, n = ONE, ONE, 1
+    while term := (term * fixed >> PRECISION) // n:
+        base += -term if n % 2 else term
+        n += 1
+    power = ONE
+    shift = PRECISION - bits
     values = []
     while (value := (power + (1 << (shift - 1))) >> shift) > 0:
         values.append(value)
-        power = power * base >> curves.PRECISION
+        power = power * base >> PRECISION
     return Sampled(low=0, values=(*values, 0))
 
 
 @lru_cache(maxsize=16)
 def logarithm(scale: float, bits: int, low: int, high: int) -> Sampled:
     """round(ln(q / 2^bits) / scale) for low <= q <= high, low >= 1."""
-    one = curves.ONE
+    one = ONE
     units = Fraction(scale)
 
     def twice_artanh(denominator: int) -> int:
@@ -79,6 +88,6 @@ def logarithm(scale: float, bits: int, low: int, high: int) -> Sampled:
     values = []
     for q in range(low, high + 1):
         scaled = value * units.denominator // units.numerator
-        values.append((scaled + one // 2) >> curves.PRECISION)
+        values.append((scaled + one // 2) >> PRECISION)
         value += twice_artanh(2 * q + 1)
     return Sampled(low=low, values=tuple(values))
