@@ -65,7 +65,7 @@ def measure(kernels: implementations.Kernels, log_n: int) -> list[tuple[str, flo
     add("contract_columns, 64 rows (cells)", n, "G/s", lambda: kernels.contract_columns(matrix, x[:, : n // 64]))
     for degree in (1, 2, 3):
         add(f"product_round, degree {degree} (points)", n / 2, "G/s", lambda d=degree: kernels.product_round(stack[:d]))
-    add("fraction_layer (outputs)", n / 2, "G/s", lambda: kernels.fraction_layer(x, y))
+    add("fraction_layer (outputs)", n, "G/s", lambda: kernels.fraction_layer(stack))
     add("fraction_round (points)", n / 2, "G/s", lambda: kernels.fraction_round(stack, high, low, r))
     for shape, blowup in (((1, n), 0), ((1, n >> 2), 2), ((64, n >> 8), 2), ((1024, n >> 12), 2)):
         m = words(*shape)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -184,6 +185,12 @@ class NumbaKernels:
         poly.eq_table(arrays.from_list(point), out)
         return out
 
+    def eq_suffixes(self, point: Sequence[Ext]) -> list[Extension]:
+        out = np.empty((4 << len(point)) - 2, _WORDS)
+        poly.eq_suffixes(arrays.from_list(point), out)
+        tables = [out[(2 << j) - 2 : (4 << j) - 2].reshape(2, 1 << j) for j in range(len(point) + 1)]
+        return tables[::-1]
+
     def fold_stack(self, stack: NDArray[np.uint64], r: Ext) -> NDArray[np.uint64]:
         k, _, n = stack.shape
         out = np.empty((k, 2, n // 2), _WORDS)
@@ -273,11 +280,44 @@ class NumbaKernels:
 
         return _total_columns(self._split(part, n // 2, 4 * degree * degree))
 
-    def fraction_layer(self, num: Extension, den: Extension) -> tuple[Extension, Extension]:
-        half = num.shape[1] // 2
-        num_out, den_out = np.empty((2, half), _WORDS), np.empty((2, half), _WORDS)
-        self._split(poly.fraction_layer, half, 12, num, den, num_out, den_out)
-        return num_out, den_out
+    def fraction_layer(self, stack: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        n = stack.shape[2]
+        out = np.empty((4, 2, n // 2), _WORDS)
+        self._split(poly.fraction_layer, n, 12, stack, out)
+        return out
+
+    def leaf_layer(self, numerators: Base, denominators: Extension) -> NDArray[np.uint64]:
+        n = numerators.shape[0]
+        out = np.empty((4, 2, n // 4), _WORDS)
+        self._split(poly.leaf_layer, n // 2, 8, numerators, denominators, out)
+        return out
+
+    def leaf_round(self, numerators: Base, denominators: Extension, eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
+        s0, s1 = _WORDS(batch.c0), _WORDS(batch.c1)
+
+        def part(start: int, stop: int) -> Extension:
+            out = np.empty((2, 2), _WORDS)
+            self._call(poly.leaf_round, numerators, denominators, eq_high, eq_low, s0, s1, out, start, stop)
+            return out
+
+        constant, square = _total_columns(self._split(part, eq_high.shape[1], 28 * eq_low.shape[1]))
+        return constant, square
+
+    def fold_leaves(self, numerators: Base, denominators: Extension, r: Ext) -> NDArray[np.uint64]:
+        n = numerators.shape[0]
+        out = np.empty((4, 2, n // 4), _WORDS)
+        self._split(poly.fold_leaves, n // 4, 12, numerators, denominators, _WORDS(r.c0), _WORDS(r.c1), out)
+        return out
+
+    def leaf_term(
+        self, target: Extension, offset: int, cells: Base, origin: int, box: NDArray[np.int64], weight: Ext, start: Ext | None
+    ) -> None:
+        # no copies here: the target is changed in place
+        lengths = box[0].tolist()
+        first = weight if start is None else start
+        arguments = (*box, _WORDS(weight.c0), _WORDS(weight.c1), _WORDS(first.c0), _WORDS(first.c1), int(start is not None))
+        rows, width = prod(lengths[:-1]), lengths[-1]
+        self._split(poly.leaf_term, rows, 4 * width, target, offset, np.ascontiguousarray(cells), origin, *arguments)
 
     def fraction_round(self, stack: NDArray[np.uint64], eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
         s0, s1 = _WORDS(batch.c0), _WORDS(batch.c1)

@@ -45,6 +45,9 @@ class Kernels(Protocol):
     def eq_table(self, point: Sequence[Ext]) -> Extension:
         """`(2, 2^k)`: eq(point, x) for every x of the hypercube, point[0] matching the top index bit."""
 
+    def eq_suffixes(self, point: Sequence[Ext]) -> list[Extension]:
+        """`eq_table(point[k:])` for k = 0, ..., len(point)."""
+
     def fold_stack(self, stack: NDArray[np.uint64], r: Ext) -> NDArray[np.uint64]:
         """`(k, 2, n)` -> `(k, 2, n/2)`: lo + r (hi - lo), the top variable of each of the k tables bound to r."""
 
@@ -74,8 +77,9 @@ class Kernels(Protocol):
     def product_round(self, factors: NDArray[np.uint64]) -> list[Ext]:
         """`(d, 2, n)` -> values at X = 0, 1, ..., d of sum over x of prod_j f_j(X, x), f_j(X, x) = lo + X (hi - lo), x over n/2 points."""
 
-    def fraction_layer(self, num: Extension, den: Extension) -> tuple[Extension, Extension]:
-        """Halves (lo, hi) of `(2, n)` tables -> `(2, n/2)`: num = num_lo den_hi + num_hi den_lo, den = den_lo den_hi."""
+    def fraction_layer(self, stack: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """`(4, 2, n)` -> `(4, 2, n/2)`: from num_lo, num_hi, den_lo, den_hi the halves of num_lo den_hi + num_hi den_lo and of den_lo
+        den_hi."""
 
     def fraction_round(self, stack: NDArray[np.uint64], eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
         """One round of a LogUp-GKR layer (Gruen's form, eprint 2024/108).
@@ -84,6 +88,21 @@ class Kernels(Protocol):
         den_hi, each table linear in X (X joins the two halves of n), and w(x) = eq_high[x // m] eq_low[x % m] over the n/2 points x, m =
         eq_low's length, returns (sum_x w(x) g(0, x), sum_x w(x) g_2(x)), g_2 the coefficient of X^2.
         """
+
+    def leaf_layer(self, numerators: Base, denominators: Extension) -> NDArray[np.uint64]:
+        """`fraction_layer` of the halves of `(n,)` base numerators and `(2, n)` denominators: `(4, 2, n/4)`."""
+
+    def leaf_round(self, numerators: Base, denominators: Extension, eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
+        """`fraction_round` of the halves of base numerators and of denominators."""
+
+    def fold_leaves(self, numerators: Base, denominators: Extension, r: Ext) -> NDArray[np.uint64]:
+        """`fold_stack` of the halves of base numerators and of denominators: `(4, 2, n/4)`."""
+
+    def leaf_term(
+        self, target: Extension, offset: int, cells: Base, origin: int, box: NDArray[np.int64], weight: Ext, start: Ext | None
+    ) -> None:
+        """target[:, leaf] = (start, or target[:, leaf]) - weight cells[cell], in place, over a box `(3, k)`: the lengths of its axes, their
+        strides in `cells` from `origin` on, of which the last is 1, and their strides in the target from `offset` on."""
 
     # code
     def encode_rows(self, message: Base, log_blowup: int) -> Base:
@@ -115,6 +134,7 @@ class PlainKernels:
     ext_mul_base = staticmethod(arrays.mul_base)
 
     eq_table = staticmethod(multilinear.eq_table)
+    eq_suffixes = staticmethod(multilinear.eq_suffixes)
     fold_stack = staticmethod(multilinear.fold_stack)
     fold_base = staticmethod(multilinear.fold_base)
     inner_product = staticmethod(arrays.inner_product)
@@ -128,6 +148,10 @@ class PlainKernels:
     product_round = staticmethod(rounds.product_round)
     fraction_layer = staticmethod(rounds.fraction_layer)
     fraction_round = staticmethod(rounds.fraction_round)
+    leaf_layer = staticmethod(rounds.leaf_layer)
+    leaf_round = staticmethod(rounds.leaf_round)
+    fold_leaves = staticmethod(rounds.fold_leaves)
+    leaf_term = staticmethod(rounds.leaf_term)
 
     encode_rows = staticmethod(ntt.encode_rows)
 

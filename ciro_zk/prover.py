@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ciro_zk import kernel_cache
@@ -41,11 +42,11 @@ from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import ONE, Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels, numba_kernels
-from ciro_zk.lookup.prover import prove_fractions
+from ciro_zk.lookup.prover import Leaves, Stack, prove_fractions
 from ciro_zk.memory import check_memory
 from ciro_zk.ops.batch import MAX_BATCH
 from ciro_zk.poly import linear_form
-from ciro_zk.poly.linear_form import Group, Term, num_vars
+from ciro_zk.poly.linear_form import Group, Term
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import Integers, ProvingKey, VerifyingKey, weight_pieces
 from ciro_zk.program.program import Program
@@ -142,44 +143,45 @@ class Proving:
         transcript, plan, bits = self.transcript, self.plan, self.program.lookup_grinding_bits
         transcript.send_work("lookup grinding", self.kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
         alpha, beta = transcript.challenges("lookup challenges", 2)
-        claim = prove_fractions(transcript, self.kernels, *self.leaves(alpha, beta))
+        claim = prove_fractions(transcript, self.kernels, self.fractions(alpha, beta))
         leaf_forms = plan.leaf_forms(claim.point, beta)
         stored, accumulators = split_accumulators(plan, leaf_forms)
         transcript.send_elements("accumulator values", [self.accumulator_value(c) for c in accumulators])
         return [leaf_forms.multiplicities, stored], list(accumulators)
 
-    def leaves(self, alpha: Ext, beta: Ext) -> tuple[Extension, Extension]:
-        """All fractions, `(2, 2^L)` each; unassigned ones are 0 / 1."""
+    def fractions(self, alpha: Ext, beta: Ext) -> Leaves | Stack:
+        return Leaves(self.kernels, *self.leaves(alpha, beta))
+
+    def leaves(self, alpha: Ext, beta: Ext) -> tuple[Cells, Extension]:
+        """All fractions: numerators `(2^L,)` and denominators `(2, 2^L)`; unassigned ones are 0 / 1."""
         plan, size = self.plan, 1 << self.plan.log_leaves
-        num, den = np.zeros((2, size), dtype=np.uint64), np.zeros((2, size), dtype=np.uint64)
+        num, den = np.zeros(size, dtype=np.uint64), np.zeros((2, size), dtype=np.uint64)
         den[0] = 1
         for segment in plan.segments:
+            origin, box = segment.box()
+            leaves = as_strided(num[segment.offset :], box[0], 8 * box[2])
             if segment.is_table:
-                count = goldilocks.neg(self.witness.cells[plan.multiplicity(segment.index)])
+                leaves[...] = goldilocks.neg(self.witness.cells[plan.multiplicity(segment.index)])
             else:
-                count = np.ones(segment.shape, dtype=np.uint64)
-            fraction = self.denominators(segment, alpha, beta)
-            place(num[0], segment, count)
-            place(den[0], segment, fraction[0])
-            place(den[1], segment, fraction[1])
+                leaves[...] = 1
+            start, terms = self.leaf_terms(segment, alpha, beta)
+            for number, (cells, weight) in enumerate(terms):
+                self.kernels.leaf_term(den, segment.offset, cells, origin, box, weight, None if number else start)
         return num, den
 
-    def denominators(self, segment: Segment, alpha: Ext, beta: Ext) -> Extension:
-        """alpha - phi, `(2, cells)`, of a segment's lookup or table."""
+    def leaf_terms(self, segment: Segment, alpha: Ext, beta: Ext) -> tuple[Ext, Iterator[tuple[Cells, Ext]]]:
+        """alpha - phi of a segment's lookup or table: a constant, less weighted cells."""
         if segment.is_table:
-            columns = [goldilocks.from_signed(column) for column in self.plan.graph.tables[segment.index].columns()]
-            table, constant, weights = segment.index, Ext(0), powers(beta, len(columns) + 1)[1:]
-        else:
-            lookup = self.plan.lookups[segment.index]
-            table, constant, sums = lookup.table, Ext(0), dict[int, Ext]()
-            for column, power in zip(lookup.columns, powers(beta, len(lookup.columns) + 1)[1:], strict=True):
-                constant = constant + power * column.constant
-                for tensor, coefficient in column.terms:
-                    sums[tensor] = sums.get(tensor, Ext(0)) + power * coefficient
-            columns, weights = [self.witness.cells[tensor] for tensor in sums], list(sums.values())
-        shift = alpha - Ext(table + 1) - constant
-        phi = self.kernels.contract_rows(arrays.from_list(weights), np.stack(columns))
-        return goldilocks.sub(np.array([[shift.c0], [shift.c1]], dtype=np.uint64), phi)
+            columns = self.plan.graph.tables[segment.index].columns()
+            weighted = zip(map(goldilocks.from_signed, columns), powers(beta, len(columns) + 1)[1:], strict=True)
+            return alpha - Ext(segment.index + 1), weighted
+        lookup, sums = self.plan.lookups[segment.index], dict[int, Ext]()
+        start = alpha - Ext(lookup.table + 1)
+        for column, power in zip(lookup.columns, powers(beta, len(lookup.columns) + 1)[1:], strict=True):
+            start = start - power * column.constant
+            for tensor, coefficient in column.terms:
+                sums[tensor] = sums.get(tensor, Ext(0)) + power * coefficient
+        return start, ((self.witness.cells[tensor], weight) for tensor, weight in sums.items())
 
     def accumulator_value(self, claim: AccumulatorClaim) -> Ext:
         """<term, accumulator>, computed once: two lookups of one shape may read the same cells."""
@@ -234,17 +236,6 @@ class Proving:
 def padded(layout: Layout, num_vars: int) -> Layout:
     """The layout in an oracle of at least its own size."""
     return layout if layout.num_vars == num_vars else Layout(layout.blocks, num_vars, layout.shapes)
-
-
-def place(target: Cells, segment: Segment, values: Cells) -> None:
-    """Write the cells of a segment's tensor to its leaves."""
-    box, lengths = values.reshape(segment.shape)[segment.box], list(segment.lengths)
-    leaves = target[segment.offset : segment.offset + segment.size]
-    if segment.cut is not None:
-        box = np.moveaxis(box, segment.cut, 0)
-        lengths.insert(0, lengths.pop(segment.cut))
-    padded = [d if a == 0 and segment.cut is not None else 1 << num_vars(d) for a, d in enumerate(lengths)]
-    leaves.reshape(padded)[tuple(slice(d) for d in lengths)] = box
 
 
 def dense(kernels: Kernels, term: Term) -> Extension:

@@ -20,6 +20,9 @@ from heapq import heappop, heappush
 from itertools import product
 from math import prod
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ciro_zk.field import arrays
 from ciro_zk.field.extension import ONE, Ext
 from ciro_zk.poly import multilinear
@@ -50,10 +53,22 @@ class Segment:
         """Leaves, padding included."""
         return (1 if self.cut is None else self.lengths[self.cut]) << self.log_run
 
-    @property
-    def box(self) -> tuple[slice, ...]:
-        """The cells in the tensor."""
-        return tuple(slice(start, start + length) for start, length in zip(self.starts, self.lengths, strict=True))
+    def box(self) -> tuple[int, NDArray[np.int64]]:
+        """The number of the first cell in the tensor, and `(3, k)`: lengths of axes, the last of stride 1 in the tensor, and their strides
+        in the tensor and in the leaves. Neighbouring axes that lie alike are one."""
+        origin, axes = 0, list[list[int]]()
+        cell_stride, leaf_stride = prod(self.shape), 1 << self.log_run
+        for axis, (d, start, length) in enumerate(zip(self.shape, self.starts, self.lengths, strict=True)):
+            cell_stride //= d
+            origin += start * cell_stride
+            if axis != self.cut:
+                leaf_stride >>= num_vars(length)
+            stride = 1 << self.log_run if axis == self.cut else leaf_stride
+            if axes and axes[-1][1:] == [length * cell_stride, length * stride]:
+                axes[-1] = [axes[-1][0] * length, cell_stride, stride]
+            elif length > 1 or axis == len(self.shape) - 1:
+                axes.append([length, cell_stride, stride])
+        return origin, np.array(axes, dtype=np.int64).T.copy()
 
     def term(self, point: Sequence[Ext], shared: dict[tuple[int, int], Group]) -> Term:
         """eq(point, leaf of the cell) on the cells of the box, zero on the tensor's others: one group per axis.

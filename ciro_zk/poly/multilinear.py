@@ -25,6 +25,7 @@ __all__ = [
     "contract_rows",
     "eq",
     "eq_range",
+    "eq_suffixes",
     "eq_table",
     "evaluate",
     "evaluate_base",
@@ -63,6 +64,11 @@ def eq_table(point: Sequence[Ext], scale: Ext = ONE) -> Extension:
         c0 = [(a - h) % P for a, h in zip(c0, high0, strict=True)] + high0
         c1 = [(a - h) % P for a, h in zip(c1, high1, strict=True)] + high1
     return np.array([c0, c1], dtype=np.uint64)
+
+
+def eq_suffixes(point: Sequence[Ext]) -> list[Extension]:
+    """eq_table(point[k:]) for k = 0, ..., len(point)."""
+    return [eq_table(point[k:]) for k in range(len(point) + 1)]
 
 
 def selector(point: Sequence[Ext], index: int) -> Ext:

@@ -6,13 +6,15 @@ Tables are bound from the top: f(X, x) = lo(x) + X (hi(x) - lo(x)), lo and hi th
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ciro_zk.field import arrays
 from ciro_zk.field import goldilocks as gl
 from ciro_zk.field.arrays import Extension
 from ciro_zk.field.extension import Ext
-from ciro_zk.poly.multilinear import outer
+from ciro_zk.field.goldilocks import Base
+from ciro_zk.poly.multilinear import fold_stack, outer
 
 
 def product_round(factors: NDArray[np.uint64]) -> list[Ext]:
@@ -31,12 +33,44 @@ def product_round(factors: NDArray[np.uint64]) -> list[Ext]:
     return values
 
 
-def fraction_layer(num: Extension, den: Extension) -> tuple[Extension, Extension]:
-    """The halves (lo, hi) of (2, n) tables -> (2, n/2): num_lo den_hi + num_hi den_lo and den_lo den_hi, that is, num_lo/den_lo +
-    num_hi/den_hi."""
+def fraction_layer(stack: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(4, 2, n) -> (4, 2, n/2): the sums num_lo/den_lo + num_hi/den_hi, with the halves of their n points apart again."""
+    num_low, num_high, den_low, den_high = stack
+    num = gl.add(arrays.mul(num_low, den_high), arrays.mul(num_high, den_low))
+    return halves(num, arrays.mul(den_low, den_high))
+
+
+def halves(num: Extension, den: Extension) -> NDArray[np.uint64]:
+    """(2, 2 n) each -> (4, 2, n): num_lo, num_hi, den_lo, den_hi."""
     half = num.shape[1] // 2
-    num_low, num_high, den_low, den_high = num[:, :half], num[:, half:], den[:, :half], den[:, half:]
-    return gl.add(arrays.mul(num_low, den_high), arrays.mul(num_high, den_low)), arrays.mul(den_low, den_high)
+    return np.stack([num[:, :half], num[:, half:], den[:, :half], den[:, half:]])
+
+
+def leaf_layer(numerators: Base, denominators: Extension) -> NDArray[np.uint64]:
+    """`fraction_layer` on leaves, whose numerators (2 n,) are base elements: (4, 2, n/2)."""
+    return fraction_layer(halves(arrays.from_base(numerators), denominators))
+
+
+def leaf_round(numerators: Base, denominators: Extension, eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
+    """`fraction_round` on leaves, whose numerators are base elements."""
+    return fraction_round(halves(arrays.from_base(numerators), denominators), eq_high, eq_low, batch)
+
+
+def fold_leaves(numerators: Base, denominators: Extension, r: Ext) -> NDArray[np.uint64]:
+    """(2 n,), (2, 2 n) -> (4, 2, n/2): `fold_stack` on leaves."""
+    return fold_stack(halves(arrays.from_base(numerators), denominators), r)
+
+
+def leaf_term(target: Extension, offset: int, cells: Base, origin: int, box: NDArray[np.int64], weight: Ext, start: Ext | None) -> None:
+    """target[:, leaf] = (start, or target[:, leaf]) - weight cells[cell] in place over a box (3, k): lengths, and the strides of its axes
+    in `cells` from `origin` on and in the leaves from `offset` on."""
+    lengths, cell_strides, leaf_strides = box
+    values = as_strided(cells[origin:], lengths, 8 * cell_strides, writeable=False)
+    for row, scale, first in zip(target, (weight.c0, weight.c1), (0, 0) if start is None else (start.c0, start.c1), strict=True):
+        leaves = as_strided(row[offset:], lengths, 8 * leaf_strides)
+        leaves[...] = gl.sub(
+            leaves if start is None else np.full(1, first, dtype=np.uint64), gl.mul(values, np.full(1, scale, dtype=np.uint64))
+        )
 
 
 def fraction_round(stack: NDArray[np.uint64], eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:

@@ -3,9 +3,11 @@
 Two numbers are drawn by the transcript and not the program's: the distinct query positions of each code (at most its queries) and the
 nonces tried by each proof of work. `Drawn` holds them; without it the formulas take every position distinct and 2^bits nonces.
 
-    leaves    of C columns or, in a lookup, tensors: contract_rows 2 C size base per segment
-    tree      fraction_layer 3 (2^L - 1) extension
-    layer k   k rounds: fraction_round 8 (2^k - 1) + 2 (2^cut - 1 + floor(k/2)), fold_stack 4 (2^k - 1) extension, cut = ceil(k/2)
+    leaves    of C columns or, in a lookup, tensors: leaf_term 2 C cells base per segment
+    tree      leaf_layer 2 2^L base and 2^(L-1) extension, fraction_layer 3 (2^(L-1) - 2) extension
+    layer k   k rounds: fraction_round 8 (2^k - 1) + 2 (2^cut - 1 + floor(k/2)), fold_stack 4 (2^k - 1) extension, cut = ceil(k/2);
+              of the leaves, k = L - 1, the first round is instead leaf_round 2^L base, 3 2^k + 2^cut extension, and fold_leaves 2^L base,
+              2^k extension
     product   n variables, d factors: outer 2^n, product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
     rounds    r rounds on 2^v cells: inner_product T, fold_stack T extension, sub 2 T, T = 2^(v + 1) - 2^(v - r + 1); a first round on
               base cells instead 2 2^v + 2^v base, 2^(v - 1) extension
@@ -140,19 +142,25 @@ def _commit(tally: _Tally, rows: int, code: Code) -> None:
 
 def _lookups(tally: _Tally, plan: Plan) -> None:
     for segment in plan.segments:
-        size = prod(segment.shape)
         if segment.is_table:
             width = plan.graph.tables[segment.index].num_columns
         else:
             width = len({tensor for column in plan.lookups[segment.index].columns for tensor, _ in column.terms})
-        tally.add("contract_rows", 1, base=2 * width * size)
-    tally.add("fraction_layer", plan.log_leaves, ext=3 * ((1 << plan.log_leaves) - 1))
-    for k in range(plan.log_leaves):
+        tally.add("leaf_term", width, base=2 * width * prod(segment.lengths))
+    last = plan.log_leaves - 1
+    if last:
+        tally.add("leaf_layer", 1, base=4 << last, ext=1 << last)
+        tally.add("fraction_layer", last - 1, ext=3 * ((1 << last) - 2))
+    for k in range(1, plan.log_leaves):
         low, cut = k // 2, k - k // 2
-        tally.add("fraction_round", k, ext=8 * ((1 << k) - 1) + 2 * ((1 << cut) - 1 + low))
-        tally.add("fold_stack", k, ext=4 * ((1 << k) - 1))
-        # one low table, then a high table per round, and once those are used up the low table of the rest beside a table of one cell
-        tally.add("eq_table", 1 + cut + 2 * low, ext=(1 << low) - 1 + (1 << cut) - 1 - cut + (1 << low) - 1 - low)
+        rounds, cells, blocks = k, 1 << k, (1 << cut) - 1 + low
+        if k == last:
+            tally.add("leaf_round", 1, base=2 << k, ext=(3 << k) + (1 << cut))
+            tally.add("fold_leaves", 1, base=2 << k, ext=1 << k)
+            rounds, cells, blocks = k - 1, cells // 2, blocks - (1 << cut - 1)
+        tally.add("fraction_round", rounds, ext=8 * (cells - 1) + 2 * blocks)
+        tally.add("fold_stack", rounds, ext=4 * (cells - 1))
+        tally.add("eq_suffixes", 2, ext=(1 << low) - 1 + (1 << cut - 1) - 1)
 
 
 def _dense(tally: _Tally, term: Term) -> None:

@@ -5,7 +5,9 @@ field, extension x extension 1 of the extension field (whose implementations tak
 Additions are counted for the kernels that do nothing else. Bytes are what a hash function reads, its padding aside.
 
     fold_stack        k n/2 extension          product_round    (d + 1)(d - 1) n/2 extension      eq_table       2^k - 1 extension
-    fraction_layer    3 n/2 extension          fraction_round   8 n/2 + 2 blocks extension        contract_*     2 R C base
+    fraction_layer    3 n extension            fraction_round   8 n/2 + 2 blocks extension        contract_*     2 R C base
+    leaf_layer        2 n base, n/2 extension  leaf_round       n base, 3 n/2 + 2 blocks ext.     eq_suffixes    2^k - 1 extension
+    fold_leaves       n base, n/2 extension    leaf_term        2 cells base
     contract_axis     k lines of length n, on c coordinates: 2 c n base a line, and 1 for c = 2
     encode_rows       rows N (1 + log2(n) / 2) base, N = n 2^blowup: the coset's powers and 2^blowup transforms of length n
 """
@@ -165,7 +167,22 @@ KERNELS: dict[str, Kernel] = {
         lambda w, d, n: (w(d, 2, n),),
         (2, 1 << 18),
     ),
-    "fraction_layer": Kernel(_last, lambda n: Work(calls=1, ext=3 * n // 2), lambda w, n: (w(2, n), w(2, n)), (1 << 18,)),
+    "eq_suffixes": Kernel(lambda p: (len(p),), lambda k: Work(calls=1, ext=(1 << k) - 1), lambda w, k: (_point(k),), (16,)),
+    "leaf_term": Kernel(
+        lambda target, offset, cells, origin, box, weight, start: (int(box[0].prod()),),
+        lambda n: Work(calls=1, base=2 * n),
+        lambda w, n: (w(2, n), 0, w(n), 0, np.array([[n], [1], [1]]), _R, None),
+        (1 << 16,),
+    ),
+    "leaf_layer": Kernel(_one, lambda n: Work(calls=1, base=2 * n, ext=n // 2), lambda w, n: (w(n), w(2, n)), (1 << 18,)),
+    "leaf_round": Kernel(
+        lambda numerators, denominators, high, low, batch: (numerators.shape[0], high.shape[1]),
+        lambda n, blocks: Work(calls=1, base=n, ext=3 * n // 2 + 2 * blocks),
+        lambda w, n, blocks: (w(n), w(2, n), w(2, blocks), w(2, n // 4 // blocks), _R),
+        (1 << 18, 1 << 8),
+    ),
+    "fold_leaves": Kernel(_one, lambda n: Work(calls=1, base=n, ext=n // 2), lambda w, n: (w(n), w(2, n), _R), (1 << 18,)),
+    "fraction_layer": Kernel(_last, lambda n: Work(calls=1, ext=3 * n), lambda w, n: (w(4, 2, n),), (1 << 17,)),
     "fraction_round": Kernel(
         lambda stack, high, low, batch: (stack.shape[2], high.shape[1]),
         lambda n, blocks: Work(calls=1, ext=4 * n + 2 * blocks),

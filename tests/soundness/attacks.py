@@ -46,6 +46,7 @@ from ciro_zk.lookup.tables import Clamp, Graph, Range
 from ciro_zk.ops import Combine, MatMul, Requantise
 from ciro_zk.poly import linear_form, multilinear
 from ciro_zk.poly.linear_form import Eq
+from ciro_zk.poly.rounds import halves
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.statement import Statement, digest_tree, inference_digests
@@ -442,10 +443,11 @@ def balance(proving: Malicious, num: Any, den: Any, table: int) -> None:
     """Change the numerator of one leaf of a table so that all fractions sum to zero."""
     plan = proving.plan
     segment = next(s for s in plan.segments if s.is_table and s.index == table)
-    layer = num, den
-    while layer[0].shape[1] > 1:
-        layer = kernels().fraction_layer(*layer)
-    total = arrays.get(layer[0], 0) * arrays.get(layer[1], 0).inverse()
+    stack = halves(num, den)
+    while stack.shape[2] > 1:
+        stack = kernels().fraction_layer(stack)
+    n_lo, n_hi, d_lo, d_hi = (arrays.get(table, 0) for table in stack)
+    total = n_lo * d_lo.inverse() + n_hi * d_hi.inverse()
     change(num, segment.offset, arrays.get(num, segment.offset) - total * arrays.get(den, segment.offset))
 
 

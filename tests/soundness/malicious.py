@@ -40,8 +40,10 @@ from ciro_zk.field.extension import ONE, Ext, P, powers
 from ciro_zk.hash.merkle import MerkleTree
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels, numba_kernels
+from ciro_zk.lookup.prover import Stack
 from ciro_zk.lookup.verifier import FractionClaim, next_claim, round_claim
 from ciro_zk.poly import multilinear
+from ciro_zk.poly.rounds import halves
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import ProvingKey, VerifyingKey
 from ciro_zk.program.program import Program
@@ -246,12 +248,13 @@ class Malicious(Proving):
         self.transcript.send_bytes("witness root", committed.root)
         return committed
 
-    def leaves(self, alpha: Ext, beta: Ext) -> tuple[Any, Any]:
-        num, den = super().leaves(alpha, beta)
+    def fractions(self, alpha: Ext, beta: Ext) -> Stack:
+        numerators, den = super().leaves(alpha, beta)
+        num = arrays.from_base(numerators)
         if self.lie.leaves is not None:
             self.challenges = alpha, beta
             self.lie.leaves(self, num, den)
-        return num, den
+        return Stack(self.kernels, halves(num, den))
 
     def prove_lookups(self) -> tuple[list[Form], list[AccumulatorClaim]]:
         if not self.lie.layers:
@@ -260,18 +263,16 @@ class Malicious(Proving):
             patch.setattr("ciro_zk.prover.prove_fractions", self.forged_fractions)
             return super().prove_lookups()
 
-    def forged_fractions(self, transcript: ProverTranscript, kernels: Kernels, num: Any, den: Any) -> FractionClaim:
+    def forged_fractions(self, transcript: ProverTranscript, kernels: Kernels, leaves: Stack) -> FractionClaim:
         """`prove_fractions`, the first layers' values solved for what the verifier claims."""
-        layers = [(num, den)]
-        while layers[-1][0].shape[1] > 1:
-            layers.append(kernels.fraction_layer(*layers[-1]))
-        root = arrays.get(layers.pop()[1], 0)
+        layers = [leaves._tables]
+        while layers[-1].shape[2] > 1:
+            layers.append(kernels.fraction_layer(layers[-1]))
+        root = arrays.get(layers[-1][2], 0) * arrays.get(layers[-1][3], 0)
         transcript.send_elements("root denominator", [root])
         claim = FractionClaim(point=(), numerator=Ext(0), denominator=root)
         for number in range(len(layers)):
-            num, den = layers.pop()
-            half = num.shape[1] // 2
-            stack = np.stack([num[:, :half], num[:, half:], den[:, :half], den[:, half:]])
+            stack = layers.pop()
             batch = transcript.challenge("layer batch")
             running, scale, bound = claim.numerator + batch * claim.denominator, ONE, []
             one = kernels.eq_table(())

@@ -218,9 +218,12 @@ def test_tables_and_rounds(compiled: Kernels, n: int) -> None:
     same(compiled, "fold_base", words(n), words.scalar())
     for degree in (1, 2, 3, 4, 5):
         same(compiled, "product_round", words(degree, 2, n))
-    same(compiled, "fraction_layer", words(2, n), words(2, n))
+    same(compiled, "fraction_layer", words(4, 2, n))
+    same(compiled, "leaf_layer", words(2 * n), words(2, 2 * n))
+    same(compiled, "fold_leaves", words(2 * n), words(2, 2 * n), words.scalar())
     for m in {m for m in (1, 2, 16, n // 2) if n // 2 % m == 0}:
         same(compiled, "fraction_round", words(4, 2, n), words(2, n // 2 // m), words(2, m), words.scalar())
+        same(compiled, "leaf_round", words(2 * n), words(2, 2 * n), words(2, n // 2 // m), words(2, m), words.scalar())
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, 3, 7, 12, 17])
@@ -260,6 +263,45 @@ def test_grinding_refuses_other_lengths() -> None:
         numba_kernels(1).grind(bytes(31), 4)
 
 
+@pytest.mark.parametrize("k", [0, 1, 2, 3, 7, 12])
+def test_eq_suffixes(compiled: Kernels, k: int) -> None:
+    words = Words(k)
+    point = [words.scalar() for _ in range(k)]
+    tables = compiled.eq_suffixes(point)
+    assert len(tables) == k + 1
+    for i, table in enumerate(tables):
+        np.testing.assert_array_equal(table, plain_kernels().eq_table(point[i:]))
+        np.testing.assert_array_equal(table, plain_kernels().eq_suffixes(point)[i])
+
+
+BOXES = [
+    ([[5], [1], [1]], 3, 4),
+    ([[3, 4], [5, 1], [4, 1]], 2, 8),
+    ([[3, 2, 5], [20, 7, 1], [2, 1, 8]], 0, 3),
+    ([[9000, 8], [8, 1], [8, 1]], 0, 0),
+]
+
+
+@pytest.mark.parametrize(("box", "origin", "offset"), BOXES)
+def test_leaf_terms(compiled: Kernels, box: list[list[int]], origin: int, offset: int) -> None:
+    words, size = Words(origin), 1 << 17
+    target, cells, weight, start = words(2, size), words(size), words.scalar(), words.scalar()
+    for first in (start, None):
+        results = []
+        for kernels in (compiled, numba_kernels(2), plain_kernels()):
+            results.append(target.copy())
+            kernels.leaf_term(results[-1], offset, cells, origin, np.array(box), weight, first)
+        for result in results:
+            np.testing.assert_array_equal(result, results[2])
+        changed = [(offset + int(np.dot(index, box[2])), origin + int(np.dot(index, box[1]))) for index in np.ndindex(*box[0])]
+        untouched = np.ones(size, dtype=bool)
+        untouched[[leaf for leaf, _ in changed]] = False
+        np.testing.assert_array_equal(results[2][:, untouched], target[:, untouched])
+        for leaf, cell in changed[:20]:
+            before = arrays.get(target, leaf) if first is None else first
+            assert arrays.get(results[2], leaf) == before - weight * int(cells[cell])
+
+
 def test_views_and_read_only_arrays_are_taken(compiled: Kernels) -> None:
     words = Words(8)
     wide = words(5, 2, 64)
@@ -270,7 +312,10 @@ def test_views_and_read_only_arrays_are_taken(compiled: Kernels) -> None:
     same(compiled, "fold_stack", wide[:, :, :32], r)
     same(compiled, "fold_base", wide[0, 0], r)
     same(compiled, "product_round", wide[::2, :, 16:48])
-    same(compiled, "fraction_layer", wide[0, :, :8], wide[1, :, :8])
+    same(compiled, "fraction_layer", wide[1:, :, :8])
+    same(compiled, "leaf_layer", wide[0, 0, ::2], wide[1, :, :32])
+    same(compiled, "fold_leaves", wide[0, 0, ::2], wide[1, :, :32], r)
+    same(compiled, "leaf_round", wide[0, 0, ::2], wide[1, :, :32], wide[0, :, :2], wide[0, :, :4], r)
     same(compiled, "fraction_round", wide[1:, :, :16], wide[0, :, :2], wide[0, :, :4], r)
     same(compiled, "contract_rows", wide[0, :, :5], wide[:, 0])
     same(compiled, "contract_columns", wide[:, 0], wide[0])
@@ -293,7 +338,8 @@ def test_sums_of_the_largest_products(compiled: Kernels) -> None:
     same(compiled, "inner_product", a, a)
     same(compiled, "inner_product_base", a, a[0])
     same(compiled, "ext_mul", a, a)
-    same(compiled, "fraction_layer", a, a)
+    same(compiled, "fraction_layer", np.stack([a, a, a, a]))
+    same(compiled, "leaf_layer", a[0], a)
     same(compiled, "product_round", np.stack([a, a, a]))
     same(compiled, "contract_rows", a[:, :64], a.reshape(64, -1))
 

@@ -33,7 +33,8 @@ def test_product_round(degree: int, half: int) -> None:
 
 def test_fraction_layer_adds_fractions() -> None:
     num, den = tables(2, 8)
-    num_out, den_out = rounds.fraction_layer(num, den)
+    n_lo, n_hi, d_lo, d_hi = rounds.fraction_layer(rounds.halves(num, den))
+    num_out, den_out = np.concatenate([n_lo, n_hi], axis=1), np.concatenate([d_lo, d_hi], axis=1)
     for i in range(4):
         left = arrays.get(num, i) * arrays.get(den, i).inverse()
         right = arrays.get(num, i + 4) * arrays.get(den, i + 4).inverse()

@@ -61,7 +61,7 @@ def test_counts_are_the_formulas(name: str) -> None:
 def test_samples_are_calls_of_their_sizes(name: str) -> None:
     kernel = KERNELS[name]
     small = {"eq_table": (3,), "encode_rows": (2, 8, 1), "grind": (4,), "fold_stack": (3, 8), "product_round": (3, 8)}
-    small["contract_axis"] = (2, 3, 4, 5, 2)
+    small |= {"contract_axis": (2, 3, 4, 5, 2), "eq_suffixes": (3,), "leaf_round": (16, 2)}
     dims = small.get(name, (8, 4)[: len(kernel.bulk)])
     arguments = kernel.sample(random_words(1), *dims)
     getattr(plain_kernels(), name)(*arguments)
@@ -76,12 +76,12 @@ def test_transform_multiplications() -> None:
 
 
 def test_lookups_in_closed_form() -> None:
-    """All layers' folds: the sum over k < L of 4 (2^k - 1)."""
+    """All layers' folds: the sum over k < L of 4 (2^k - 1), the first of the leaves' layer apart."""
     program = toy().program
     leaves = program.plan.log_leaves
     work = counts(program)["lookups", "fold_stack"]
-    assert work == Work(calls=leaves * (leaves - 1) // 2, ext=4 * ((1 << leaves) - 1 - leaves))
-    assert counts(program)["lookups", "fraction_layer"] == Work(calls=leaves, ext=3 * ((1 << leaves) - 1))
+    assert work == Work(calls=leaves * (leaves - 1) // 2 - 1, ext=4 * ((1 << leaves) - 1 - leaves) - (1 << leaves))
+    assert counts(program)["lookups", "fraction_layer"] == Work(calls=leaves - 2, ext=3 * ((1 << leaves - 1) - 2))
 
 
 def test_profile_of_a_proof() -> None:
