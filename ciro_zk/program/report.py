@@ -59,8 +59,8 @@ def cost_report(program: Program) -> CostReport:
     leaves = 1 << shape.log_leaves
     cells = sum(1 << oracle.num_vars for oracle in params.oracles)
     code = sum(1 << oracle.num_vars + oracle.code.log_blowup for oracle in params.oracles)
-    # Fractions: two extension tables in all layers and a copy of one; opening: codewords, forms and folded cells of both oracles.
-    memory = max(leaves * 32 * 5, cells * 64) + code * 8 + code * 8 // 4
+    # Fractions: see `ciro_zk.lookup.prover`; opening: codewords, forms and folded cells of both oracles.
+    memory = max(leaves * 64, cells * 64) + code * 8 + code * 8 // 4
     witness = sum(plan.graph.tensors[i].size for i in plan.witness_layout.shapes if i < plan.num_tensors)
     rounds = shape.log_leaves**2 / 2 + shape.product_rounds * (shape.num_products + shape.num_zero_checks) + params.rounds
     return CostReport(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from ciro_zk.errors import ProofFormatError, ProofRejected
 from ciro_zk.field import arrays
 from ciro_zk.field.extension import ONE, ZERO, Ext, total
 from ciro_zk.hash.transcript import ProverTranscript, VerifierTranscript
-from ciro_zk.kernels import plain_kernels
+from ciro_zk.kernels import numba_kernels, plain_kernels
 from ciro_zk.lookup.prover import Leaves, Stack, prove_fractions
 from ciro_zk.lookup.verifier import FractionClaim, round_claim, verify_fractions
 from ciro_zk.poly.rounds import halves
@@ -46,6 +48,22 @@ def test_leaves_with_base_numerators_are_proven_alike(seed: int, log_leaves: int
     transcript = ProverTranscript("test")
     claim = prove_fractions(transcript, KERNELS, Leaves(KERNELS, num[0], den))
     assert (transcript.proof_bytes(), claim) == prove(num, den)
+
+
+@pytest.mark.parametrize("log_leaves", [16, 18])
+def test_memory_for_a_leaf(log_leaves: int) -> None:
+    """24 bytes for the leaf and 32 for all layers above; what is left of a layer once a variable is bound is less than what it frees."""
+    kernels, size = numba_kernels(1), 1 << log_leaves
+    tracemalloc.start()
+    try:
+        numerators, denominators = np.ones(size, dtype=np.uint64), np.full((2, size), 5, dtype=np.uint64)
+        leaves = Leaves(kernels, numerators, denominators)
+        del numerators, denominators
+        prove_fractions(ProverTranscript("test"), kernels, leaves)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 58 * size
 
 
 def verify(body: bytes, log_leaves: int) -> FractionClaim:
