@@ -187,19 +187,20 @@ def combined_powers(kernels: Kernels, points: Base, weights: Extension, log_size
     low_vars = log_size // 2
     low, step = _powers(kernels, points, low_vars)
     high, _ = _powers(kernels, step, log_size - low_vars)
-    rows = [kernels.contract_rows(kernels.ext_mul_base(weights, row), low) for row in high.T.copy()]
-    return np.concatenate(rows, axis=1)
+    weighted = kernels.ext_mul_base(np.tile(weights, len(low)), low.reshape(-1)).reshape(2, *low.shape)
+    rows = np.ascontiguousarray(weighted.transpose(1, 0, 2))
+    return kernels.contract_axis(high.reshape(1, *high.shape, 1), rows).reshape(2, -1)
 
 
 def _powers(kernels: Kernels, points: Base, log_size: int) -> tuple[Base, Base]:
-    """`(q, 2^log_size)`: row j is 1, x_j, x_j^2, ...; and the next power of every x_j."""
+    """`(2^log_size, q)`: row i is the i-th power of every point; and the next power."""
     matrix = np.ones((1 << log_size, points.shape[0]), dtype=np.uint64)
     power = points
     for k in range(log_size):
         filled = 1 << k
         matrix[filled : 2 * filled] = kernels.mul(matrix[:filled].reshape(-1), np.tile(power, filled)).reshape(filled, -1)
         power = kernels.mul(power, power)
-    return np.ascontiguousarray(matrix.T), power
+    return matrix, power
 
 
 def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Share], k: int) -> None:

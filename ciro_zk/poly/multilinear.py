@@ -80,7 +80,13 @@ def selector(point: Sequence[Ext], index: int) -> Ext:
 
 
 def eq_range(point: Sequence[Ext], start: int, length: int) -> Extension:
-    """(2, length): eq(point, start + i) for 0 <= i < length, from the one or two aligned blocks of 2^ceil(log2 length) that hold them."""
+    """(2, length): eq(point, start + i) for 0 <= i < length, from the one or two aligned blocks of 2^ceil(log2 length) that hold them; a
+    long range from one of the upper variables and a table of the lower."""
+    if length > 1 << _SMALL_VARS:
+        low = (length - 1).bit_length() // 2
+        first, last = start >> low, start + length - 1 >> low
+        table = outer(eq_range(point[: len(point) - low], first, last - first + 1), eq_table(point[len(point) - low :]))
+        return np.ascontiguousarray(table[:, start - (first << low) :][:, :length])
     split = len(point) - min((length - 1).bit_length(), len(point))
     size = 1 << (len(point) - split)
     parts, stop = [], start + length

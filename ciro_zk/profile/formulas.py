@@ -11,7 +11,7 @@ nonces tried by each proof of work. `Drawn` holds them; without it the formulas 
     product   n variables, d factors: outer 2^n, product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
     rounds    r rounds on 2^v cells: inner_product T, fold_stack T extension, sub 2 T, T = 2^(v + 1) - 2^(v - r + 1); a first round on
               base cells instead 2 2^v + 2^v base, 2^(v - 1) extension
-    queries   q points, c columns, l = floor(c/2), h = c - l: q (2^l + 2^h - 2 + c) + 2 q 2^h + 2 q 2^c base
+    queries   q points, c columns, l = floor(c/2), h = c - l: q (2^l + 2^h - 2 + c) + 2 q 2^l + 2 q 2^c base
 """
 
 from __future__ import annotations
@@ -282,10 +282,10 @@ def _open(tally: _Tally, program: Program, positions: Iterator[int], attempts: I
 
 
 def _point_claims(tally: _Tally, points: int, log_columns: int) -> None:
-    """sum_j w_j x_j^i for 2^log_columns i: powers of the low and the high half of i's bits, then a contraction per high half."""
+    """sum_j w_j x_j^i for 2^log_columns i: powers of the low and the high half of i's bits, then one contraction."""
     low = log_columns // 2
     high = log_columns - low
     tally.add("mul", 2 * log_columns, base=points * ((1 << low) + (1 << high) - 2 + log_columns))
-    tally.add("ext_mul_base", 1 << high, base=2 * points << high)
-    tally.add("contract_rows", 1 << high, base=2 * points << log_columns)
+    tally.add("ext_mul_base", 1, base=2 * points << low)
+    tally.add_work("contract_axis", contract_work(1, 1 << high, points, 1, 1 << low))
     tally.add("inner_product", 1, ext=1 << log_columns)

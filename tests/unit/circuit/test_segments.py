@@ -108,7 +108,7 @@ def test_the_axis_that_pads_worst_is_cut(shape: tuple[int, ...], axis: int | Non
     assert next(s.cut for s in segments if not s.is_table) == axis
 
 
-@given(SEEDS, st.integers(0, 7), st.data())
+@given(SEEDS, st.integers(0, 9), st.data())
 def test_eq_range(seed: int, log_size: int, data: st.DataObject) -> None:
     point = random_point(np.random.default_rng(seed), log_size)
     start = data.draw(st.integers(0, (1 << log_size) - 1))
