@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from ciro_zk import kernel_cache
 from ciro_zk.circuit.claims import (
+    WEIGHTS,
+    WITNESS,
     AccumulatorClaim,
     Form,
     ProductInstance,
+    Sample,
     factor_forms,
     output_form,
     product_instances,
@@ -36,7 +39,7 @@ from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.circuit.segments import Segment
 from ciro_zk.commitment.cells import IntegerCells
 from ciro_zk.commitment.files import commit_in
-from ciro_zk.commitment.prover import Committed, commit, open_forms
+from ciro_zk.commitment.prover import Committed, commit, evaluate, open_forms
 from ciro_zk.errors import InputError, ProofFormatError
 from ciro_zk.field import arrays, goldilocks
 from ciro_zk.field.extension import ONE, Ext, powers
@@ -51,7 +54,7 @@ from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import Integers, ProvingKey, VerifyingKey, weight_pieces
 from ciro_zk.program.program import Program
 from ciro_zk.program.report import cost_report
-from ciro_zk.program.statement import PROTOCOL, Statement, statement_of
+from ciro_zk.program.statement import PROTOCOL, Statement, sample_point, statement_of
 from ciro_zk.progress import Progress, Step, silent
 from ciro_zk.proof import Proof
 from ciro_zk.sumcheck.prover import Instance, prove_products
@@ -124,8 +127,10 @@ class Proving:
         self.statement.bind(self.transcript)
         self.transcript.absorb("parameters", self.program.parameters)
         committed = self.commit_witness()
+        forms: list[Form | Sample] = [*self.take_samples(committed)]
         self.progress(Step("lookups", 1, 4))
-        forms, accumulators = self.prove_lookups()
+        leaf_forms, accumulators = self.prove_lookups()
+        forms += leaf_forms
         self.progress(Step("products", 2, 4))
         forms += self.prove_products(accumulators)
         forms += self.bind_outputs()
@@ -138,6 +143,16 @@ class Proving:
         committed = commit(self.kernels, self.program.params.oracles[1].code, oracle)
         self.transcript.send_bytes("witness root", committed.root)
         return committed
+
+    def take_samples(self, committed: Committed) -> list[Sample]:
+        """Of each oracle out of its code's domain; the weights' is in the key."""
+        params = self.program.params
+        if not params.is_sampled:
+            return []
+        weights = sample_point(self.statement.model_commitment, params.oracles[WEIGHTS].num_vars)
+        witness = self.transcript.challenges("witness sample point", params.oracles[WITNESS].num_vars)
+        self.transcript.send_elements("witness sample", [evaluate(self.kernels, committed.cells, witness)])
+        return [Sample(WEIGHTS, weights), Sample(WITNESS, witness)]
 
     def prove_lookups(self) -> tuple[list[Form], list[AccumulatorClaim]]:
         transcript, plan, bits = self.transcript, self.plan, self.program.lookup_grinding_bits
@@ -225,11 +240,11 @@ class Proving:
             forms.append(output_form(self.plan, i, point)[0])
         return forms
 
-    def open(self, committed: Committed, forms: Sequence[Form]) -> None:
+    def open(self, committed: Committed, forms: Sequence[Form | Sample]) -> None:
         gamma = self.transcript.challenge("opening batch")
         params, plan = self.program.params, self.plan
-        weights = combine_forms(self.kernels, padded(plan.weight_layout, params.oracles[0].num_vars), forms, gamma)
-        witness = combine_forms(self.kernels, padded(plan.witness_layout, params.oracles[1].num_vars), forms, gamma)
+        weights = combine_forms(self.kernels, WEIGHTS, padded(plan.weight_layout, params.oracles[WEIGHTS].num_vars), forms, gamma)
+        witness = combine_forms(self.kernels, WITNESS, padded(plan.witness_layout, params.oracles[WITNESS].num_vars), forms, gamma)
         open_forms(self.transcript, self.kernels, params, [self.weights, committed], [weights, witness])
 
 
@@ -252,11 +267,17 @@ def group_values(kernels: Kernels, group: Group) -> Extension:
     return group.dense()
 
 
-def combine_forms(kernels: Kernels, layout: Layout, forms: Sequence[Form], gamma: Ext) -> Extension:
-    """sum_i gamma^i forms[i] restricted to a layout's tensors, `(2, 2^num_vars)`."""
+def combine_forms(kernels: Kernels, oracle: int, layout: Layout, forms: Sequence[Form | Sample], gamma: Ext) -> Extension:
+    """sum_i gamma^i forms[i] restricted to an oracle of that layout, `(2, 2^num_vars)`."""
     result = np.zeros((2, 1 << layout.num_vars), dtype=np.uint64)
     parts: Parts = {}
     for form, power in zip(forms, powers(gamma, len(forms)), strict=True):
+        if isinstance(form, Sample):
+            if form.oracle == oracle:
+                half = len(form.point) // 2
+                high = kernels.outer(arrays.from_list([power]), kernels.eq_table(form.point[:half]))
+                kernels.add_outer(result, 0, high, kernels.eq_table(form.point[half:]))
+            continue
         for tensor, term in form:
             if tensor in layout.shapes:
                 add_term(kernels, result, layout.by_tensor[tensor], term.scaled(power), parts)
@@ -315,8 +336,9 @@ def setup(
     weights = commit_weights(kernels, program, circuit.weights, path)
     vk = _kept_key(path, program, weights.root)
     if vk is None:
-        proof = b"" if registration is None else _registration(kernels, circuit, weights, progress)
-        vk = VerifyingKey(program, weights.root, proof)
+        sample = weights_sample(kernels, program, weights)
+        proof = b"" if registration is None else _registration(kernels, circuit, weights, sample, progress)
+        vk = VerifyingKey(program, weights.root, proof, sample)
         if path is not None:
             vk.save(path.with_suffix(KEPT_KEY))
     pk = ProvingKey(vk, circuit.weights)
@@ -324,7 +346,7 @@ def setup(
     return pk, vk
 
 
-def _registration(kernels: Kernels, circuit: Circuit, weights: Committed, progress: Progress) -> bytes:
+def _registration(kernels: Kernels, circuit: Circuit, weights: Committed, sample: bytes, progress: Progress) -> bytes:
     """The proof that every weight lies in its range."""
     program, registration = circuit.program, circuit.program.registration
     if registration is None:
@@ -332,7 +354,7 @@ def _registration(kernels: Kernels, circuit: Circuit, weights: Committed, progre
     graph = registration.graph
     values = graph.run({i: circuit.weights[j] for i, j in zip(graph.weights, program.graph.weights, strict=True)})
     witness = Witness.of(kernels, registration.plan, values)
-    statement = VerifyingKey(program, weights.root, b"").registration_statement
+    statement = VerifyingKey(program, weights.root, b"", sample).registration_statement
     return Proving(registration, statement, kernels, weights, witness, progress).run()
 
 
@@ -345,6 +367,13 @@ def _kept_key(path: Path | None, program: Program, root: bytes) -> VerifyingKey 
     except ProofFormatError:
         return None
     return vk if vk.program.manifest == program.manifest and vk.model_commitment == root else None
+
+
+def weights_sample(kernels: Kernels, program: Program, committed: Committed) -> bytes:
+    """The weight oracle's sample for the key; empty where the preset decodes uniquely."""
+    if not program.preset.is_sampled:
+        return b""
+    return bytes(evaluate(kernels, committed.cells, sample_point(committed.root, program.params.oracles[WEIGHTS].num_vars)))
 
 
 def codewords_path(program: Program, weights: Mapping[int, Integers], directory: str | os.PathLike[str] | None) -> Path | None:
@@ -429,7 +458,7 @@ def prove(
     progress(Step("witness", 0, 4))
     if run is None:
         run = joined(pk, program, list(runs) if not isinstance(runs, Run) else [])
-    statement = statement_of(pk.program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs, batch)
+    statement = statement_of(pk.program, pk.vk.model_commitment, run.integer_inputs, run.integer_outputs, batch, pk.vk.weights_sample)
     witness = Witness.of(kernels, program.plan, run.values)
     body = Proving(program, statement, kernels, committed_weights(kernels, pk, directory), witness, progress).run()
     return Proof(

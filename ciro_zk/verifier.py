@@ -13,9 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ciro_zk.circuit.claims import (
+    WEIGHTS,
+    WITNESS,
     AccumulatorClaim,
     ClaimLedger,
+    Form,
     ProductInstance,
+    Sample,
     batched,
     factor_forms,
     output_form,
@@ -39,7 +43,7 @@ from ciro_zk.poly.linear_form import Term
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.program import Program
 from ciro_zk.program.public import check_given, check_public
-from ciro_zk.program.statement import PROTOCOL, Inference, Statement, digest_tree, inference_digests, statement_of
+from ciro_zk.program.statement import PROTOCOL, Inference, Statement, digest_tree, inference_digests, sample_point, statement_of
 from ciro_zk.proof import Proof
 from ciro_zk.security import SecurityReport
 from ciro_zk.sumcheck.verifier import HALF, check_final, verify_rounds
@@ -70,11 +74,23 @@ class Checking:
         self.statement.bind(self.transcript)
         self.transcript.absorb("parameters", self.program.parameters)
         witness_root = self.transcript.receive_bytes("witness root", DIGEST_BYTES)
+        self.check_samples()
         claims, values = self.check_lookups()
         self.check_products(claims, values)
         self.check_outputs()
         self.check_opening(witness_root)
         self.transcript.finish()
+
+    def check_samples(self) -> None:
+        """Of each oracle out of its code's domain: with list decoding, they pin the cells that all other claims are about."""
+        params = self.program.params
+        if not params.is_sampled:
+            return
+        point = sample_point(self.statement.model_commitment, params.oracles[WEIGHTS].num_vars)
+        self.ledger.add("weights sample", Sample(WEIGHTS, point), Ext.from_bytes(self.statement.weights_sample))
+        point = self.transcript.challenges("witness sample point", params.oracles[WITNESS].num_vars)
+        (value,) = self.transcript.receive_elements("witness sample", 1)
+        self.ledger.add("witness sample", Sample(WITNESS, point), value)
 
     def check_lookups(self) -> tuple[tuple[AccumulatorClaim, ...], list[Ext]]:
         """The lookup argument down to forms on cells; returns the accumulators' claims and their values."""
@@ -144,25 +160,34 @@ class Checking:
     def check_opening(self, witness_root: bytes) -> None:
         """All claims at once: public inputs evaluated here, the rest opened on (weights, witness)."""
         gamma = self.transcript.challenge("opening batch")
-        claims = self.ledger.take(self.program.shape.num_claims)
+        claims = self.ledger.take(self.program.num_claims)
         weights = powers(gamma, len(claims))
         graph, plan = self.plan.graph, self.plan
         layouts = (plan.weight_layout, plan.witness_layout)
         stored: tuple[list[tuple[int, Term]], ...] = ([], [])
+        samples: list[tuple[Sample, Ext]] = []
+        forms: list[tuple[Form, Ext]] = []
         total = ZERO
         for claim, weight in zip(claims, weights, strict=True):
             total = total + weight * claim.value
-        for tensor, term in batched([claim.form for claim in claims], weights):
+            if isinstance(claim.form, Sample):
+                samples.append((claim.form, weight))
+            else:
+                forms.append((claim.form, weight))
+        for tensor, term in batched([form for form, _ in forms], [weight for _, weight in forms]):
             if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
                 total = total - linear_form.value_on(term, self.public[tensor])
             else:
-                stored[0 if tensor in plan.weight_layout.shapes else 1].append((tensor, term))
+                stored[WEIGHTS if tensor in plan.weight_layout.shapes else WITNESS].append((tensor, term))
 
         def form_at(oracle: int, point: Sequence[Ext]) -> Ext:
             extra = len(point) - layouts[oracle].num_vars
             value = layouts[oracle].evaluate(stored[oracle], point[extra:])
             for r in point[:extra]:
                 value = value * (ONE - r)
+            for sample, weight in samples:
+                if sample.oracle == oracle:
+                    value = value + weight * multilinear.eq(sample.point, point)
             return value
 
         verify_opening(self.transcript, self.kernels, self.program.params, (self.statement.model_commitment, witness_root), total, form_at)
@@ -294,7 +319,7 @@ def verify(
     if outputs is not None:
         check_given("output", graph.outputs, graph.tensors, proof.outputs, outputs)
     check_registration(vk)
-    statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs, proof.batch)
+    statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs, proof.batch, vk.weights_sample)
     public = _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs)
     Checking(batched, statement, public, proof.body, proof.source, numba_kernels() if accelerate else None).run()
     return Verified(

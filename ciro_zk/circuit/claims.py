@@ -19,6 +19,16 @@ from ciro_zk.poly.linear_form import Group, Term
 from ciro_zk.security import ProofShape
 
 Form = tuple[tuple[int, Term], ...]
+WEIGHTS, WITNESS = 0, 1
+"""The oracles, in the order of the opening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The form eq(point, .) on all cells of an oracle, those of no tensor too: its value is a sample out of the code's domain."""
+
+    oracle: int
+    point: tuple[Ext, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class Claim:
     """A form and its value."""
 
     name: str
-    form: Form
+    form: Form | Sample
     value: Ext
 
 
@@ -118,7 +128,7 @@ class ClaimLedger:
         self._claims: dict[str, Claim] = {}
         self._taken = False
 
-    def add(self, name: str, form: Form, value: Ext) -> None:
+    def add(self, name: str, form: Form | Sample, value: Ext) -> None:
         """Enter a claim; `ProofRejected` for a second one of the same name, or after the ledger was taken."""
         if name in self._claims or self._taken:
             raise ProofRejected(stage="ledger", reason=f"claim {name!r} is entered twice or too late")

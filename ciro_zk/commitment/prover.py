@@ -32,7 +32,8 @@ Extension = NDArray[np.uint64]
 
 CODE_BLOCK = 1 << 24
 """Cells of codewords that are encoded or hashed at once."""
-FOLD_BLOCK = 1 << 20
+LOG_FOLD_BLOCK = 20
+FOLD_BLOCK = 1 << LOG_FOLD_BLOCK
 """Cells of each half of a table that a round or a fold works on at once."""
 
 
@@ -103,6 +104,17 @@ def column_digests(kernels: Kernels, codewords: Base, release: Callable[[], None
     return digests
 
 
+def evaluate(kernels: Kernels, cells: Cells, point: Sequence[Ext]) -> Ext:
+    """The multilinear extension of base cells at a point: block by block, from eq on the low variables."""
+    split = max(len(point) - LOG_FOLD_BLOCK, 0)
+    low = kernels.eq_table(point[split:])
+    value = ZERO
+    for block, weight in enumerate(arrays.to_list(kernels.eq_table(point[:split]))):
+        start = block << len(point) - split
+        value = value + weight * kernels.inner_product_base(low, field_cells(cells, start, start + low.shape[1]))
+    return value
+
+
 @dataclass(slots=True)
 class _Share:
     """One oracle's part of the running sum: cells and form, folded so far, its claim, its weight, the round it joins at."""
@@ -133,7 +145,7 @@ def open_forms(
     ]
     for index, level in enumerate(params.levels):
         for k in range(params.fold_rounds(index)):
-            _round(transcript, kernels, shares, k)
+            _round(transcript, kernels, shares, k, params.fold_grinding_bits)
         offsets = params.block_offsets(index)
         share = _packed(shares, offsets, params.message_vars(index))
         folded: list[Committed] = []
@@ -142,8 +154,9 @@ def open_forms(
         else:
             folded = [commit(kernels, params.levels[index + 1][0].code, share.cells)]
             transcript.send_bytes("folded root", folded[0].root)
-        bits = params.grinding_bits
-        transcript.send_work("query grinding", kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
+            if params.is_sampled:
+                _add_sample(transcript, kernels, share)
+        _work(transcript, kernels, "query grinding", params.grinding_bits)
         for committed, oracle, offset in zip(oracles, level, offsets, strict=True):
             positions = transcript.positions("positions", oracle.code.num_queries, oracle.code.log_length)
             columns, siblings = committed.open(positions)
@@ -152,7 +165,11 @@ def open_forms(
             _add_point_claims(transcript, kernels, oracle.code, share, positions, offset)
         oracles, shares = folded, [share]
     for k in range(params.clear_vars):
-        _round(transcript, kernels, shares, k)
+        _round(transcript, kernels, shares, k, 0)
+
+
+def _work(transcript: ProverTranscript, kernels: Kernels, label: str, bits: int) -> None:
+    transcript.send_work(label, kernels.grind(transcript.work_state(), bits) if bits else 0, bits)
 
 
 def _packed(shares: Sequence[_Share], offsets: Sequence[int], message_vars: int) -> _Share:
@@ -168,6 +185,16 @@ def _packed(shares: Sequence[_Share], offsets: Sequence[int], message_vars: int)
         form[:, cut] = share.form if share.scale == ONE else arrays.scale(share.form, share.scale)
         claim = claim + share.claim
     return _Share(cells, form, 0, claim, ONE)
+
+
+def _add_sample(transcript: ProverTranscript, kernels: Kernels, share: _Share) -> None:
+    """Sample a new root out of its domain; <eq(z, .), message> joins the running claim."""
+    form = kernels.eq_table(transcript.challenges("sample point", share.form.shape[1].bit_length() - 1))
+    value = kernels.inner_product(form, _extension(share.cells))
+    transcript.send_elements("sample", [value])
+    weight = transcript.challenge("sample batch")
+    share.claim = share.claim + weight * value
+    kernels.add_outer(share.form, 0, arrays.from_list([weight]), form)
 
 
 def _add_point_claims(
@@ -203,7 +230,7 @@ def _powers(kernels: Kernels, points: Base, log_size: int) -> tuple[Base, Base]:
     return matrix, power
 
 
-def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Share], k: int) -> None:
+def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Share], k: int, fold_grinding_bits: int) -> None:
     coefficients: list[list[Ext]] = []
     for share in shares:
         if k < share.start:
@@ -216,6 +243,7 @@ def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Sha
     for polynomial in coefficients[1:]:
         sent = [a + b for a, b in zip(sent, polynomial, strict=True)]
     transcript.send_elements("opening round", [sent[0], sent[2]])
+    _work(transcript, kernels, "fold grinding", fold_grinding_bits)
     x = transcript.challenge("opening challenge")
     for share, polynomial in zip(shares, coefficients, strict=True):
         share.claim = horner(polynomial, x)

@@ -14,10 +14,14 @@ Merkle leaf is a column. To open sum_i <w_i, f_i> = v (forms already batched by 
     4. repeat from 1 on g. After the clear message the rounds go on to one point z, where w(z) g(z) must meet the claim:
        g(z) from the clear message, w(z) from the forms and the t(x) alone, each evaluated once.
 
-Order at a level: new root (or clear message), proof of work, positions, columns, delta, rounds.
+Where words are decoded to lists, two things are added. Each new root is sampled out of its domain: a point z is drawn, the
+prover sends the value of the committed vector's multilinear extension there, and the claim <eq(z, .), g> = value joins the
+running one with a fresh coefficient; it pins the one message of the list that all that follows is about. (Level 0's
+samples are claims like any other, batched into the w_i.) And a proof of work precedes each challenge that folds rows.
 
-Soundness, unique decoding, d = (1 - rho) / 2 at each level: queries (1 - d)^q; folding k rounds of words of length n:
-k n / |K| an oracle; batching q a level and #forms; rounds 2 / |K| each. The argument is in docs/protocol.md.
+Order at a level: rounds, new root and sample (or clear message), proof of work, positions, columns, delta.
+
+Soundness: `ciro_zk.commitment.proximity` has the figures of both regimes, docs/protocol.md the argument.
 """
 
 from __future__ import annotations
@@ -75,6 +79,19 @@ class PointClaims:
         return selector(point[:split], self.block) * arrays.total(factors[:, 0])
 
 
+@dataclass(frozen=True, slots=True)
+class SampleClaim:
+    """weight <eq(sampled, .), message>, the message's variables bound from round `start` on."""
+
+    sampled: Sequence[Ext]
+    weight: Ext
+    start: int
+
+    def value_at(self, z: Sequence[Ext]) -> Ext:
+        """The form's multilinear extension at `z`, all challenges of the opening."""
+        return self.weight * multilinear.eq(self.sampled, z[self.start : self.start + len(self.sampled)])
+
+
 def verify_opening(
     transcript: VerifierTranscript,
     kernels: Kernels,
@@ -88,15 +105,21 @@ def verify_opening(
     Raises `ProofRejected` (stage "opening", "grinding" or "merkle").
     """
     point: list[Ext] = []
-    added: list[PointClaims] = []
+    added: list[PointClaims | SampleClaim] = []
     for index, level in enumerate(params.levels):
-        head, claim = verify_rounds(transcript, claim, params.fold_rounds(index), 2, "opening")
+        head, claim = verify_rounds(transcript, claim, params.fold_rounds(index), 2, "opening", params.fold_grinding_bits)
         point += head
         last = index == len(params.levels) - 1
         if last:
             message = transcript.receive_extension("clear message", 1 << params.clear_vars)
         else:
             next_root = transcript.receive_bytes("folded root", DIGEST_BYTES)
+            if params.is_sampled:
+                sampled = transcript.challenges("sample point", params.message_vars(index))
+                (value,) = transcript.receive_elements("sample", 1)
+                weight = transcript.challenge("sample batch")
+                claim = claim + weight * value
+                added.append(SampleClaim(sampled, weight, len(point)))
         transcript.receive_work("query grinding", params.grinding_bits)
         for i, (oracle, root, offset) in enumerate(zip(level, roots, params.block_offsets(index), strict=True)):
             positions = transcript.positions("positions", oracle.code.num_queries, oracle.code.log_length)
@@ -111,10 +134,10 @@ def verify_opening(
         roots = () if last else (next_root,)
     tail, claim = verify_rounds(transcript, claim, params.clear_vars, 2, "opening")
     point += tail
-    weight = forms_value(params, point, form_at)
+    total = forms_value(params, point, form_at)
     for claims in added:
-        weight = weight + claims.value_at(point)
-    expected = weight * multilinear.evaluate(message, tail)
+        total = total + claims.value_at(point)
+    expected = total * multilinear.evaluate(message, tail)
     check_final(STAGE, expected, claim, "the linear forms at the final point do not meet the sumcheck's claim")
 
 

@@ -26,7 +26,7 @@ from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.layout import Layout
 from ciro_zk.circuit.plan import Plan, padded_vars
 from ciro_zk.commitment.params import Code
-from ciro_zk.commitment.prover import CODE_BLOCK, FOLD_BLOCK
+from ciro_zk.commitment.prover import CODE_BLOCK, FOLD_BLOCK, LOG_FOLD_BLOCK
 from ciro_zk.field.extension import ONE, Ext
 from ciro_zk.poly.linear_form import Eq, Group, Term
 from ciro_zk.profile.work import NODE_INPUT_BYTES, Work, contract_work, encode_work, grind_work
@@ -51,8 +51,10 @@ class Drawn:
     @staticmethod
     def expected(program: Program) -> Drawn:
         """All positions distinct, 2^bits nonces."""
-        bits = [program.lookup_grinding_bits] + [program.params.grinding_bits] * len(program.params.levels)
-        positions = tuple(oracle.code.num_queries for level in program.params.levels for oracle in level)
+        params, bits = program.params, [program.lookup_grinding_bits]
+        for level in range(len(params.levels)):
+            bits += [params.fold_grinding_bits] * params.fold_rounds(level) + [params.grinding_bits]
+        positions = tuple(oracle.code.num_queries for level in params.levels for oracle in level)
         return Drawn(positions=positions, attempts=tuple(1 << b for b in bits if b))
 
 
@@ -81,6 +83,10 @@ def counts(program: Program, drawn: Drawn | None = None) -> Counts:
     tally.phase = COMMIT
     oracle = program.params.oracles[1]
     _commit(tally, 1 << oracle.row_vars, oracle.code)
+    if program.params.is_sampled:
+        split = max(oracle.num_vars - LOG_FOLD_BLOCK, 0)
+        tally.add("eq_table", 2, ext=(1 << oracle.num_vars - split) - 1 + (1 << split) - 1)
+        tally.add("inner_product_base", 1 << split, base=2 << oracle.num_vars)
     tally.phase = LOOKUPS
     attempts = iter(drawn.attempts)
     if program.lookup_grinding_bits:
@@ -93,6 +99,12 @@ def counts(program: Program, drawn: Drawn | None = None) -> Counts:
     tally.phase = OPENING
     for layout in (program.plan.weight_layout, program.plan.witness_layout):
         _combine_forms(tally, structure.forms, layout)
+        if program.params.is_sampled:
+            num_vars = program.params.oracles[WEIGHTS if layout is program.plan.weight_layout else WITNESS].num_vars
+            half = num_vars // 2
+            tally.add("eq_table", 2, ext=(1 << half) - 1 + (1 << num_vars - half) - 1)
+            tally.add("outer", 1, ext=1 << half)
+            tally.add("add_outer", 1, ext=1 << num_vars)
     _open(tally, program, iter(drawn.positions), attempts)
     return dict(tally.counts)
 
@@ -270,10 +282,17 @@ def _open(tally: _Tally, program: Program, positions: Iterator[int], attempts: I
     for index, level in enumerate(params.levels):
         for oracle in level:
             _fold_rows(tally, oracle.num_vars, oracle.row_vars, base=index == 0)
+        if params.fold_grinding_bits:
+            for _ in range(params.fold_rounds(index)):
+                tally.add_work("grind", grind_work(next(attempts)))
         message = params.message_vars(index)
         if index + 1 < len(params.levels):
             code = params.levels[index + 1][0].code
             _commit(tally, 2 << message - code.log_columns, code)
+            if params.is_sampled:
+                tally.add("eq_table", 1, ext=(1 << message) - 1)
+                tally.add("inner_product", 1, ext=1 << message)
+                tally.add("add_outer", 1, ext=1 << message)
         if params.grinding_bits:
             tally.add_work("grind", grind_work(next(attempts)))
         for oracle in level:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ciro_zk.circuit.manifest import MAX_BYTES
 from ciro_zk.container import Buffer, atomic_write, pack, pieces, read_file, unpack
 from ciro_zk.errors import ProofFormatError
+from ciro_zk.field.extension import NUM_BYTES, Ext
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.program.program import Program
 from ciro_zk.program.statement import Statement, tensors_digest
@@ -30,7 +31,7 @@ PK_KIND = b"PKEY"
 VERSION = 2
 MAX_REGISTRATION = 1 << 28
 MAX_WEIGHTS = 1 << 28
-VK_LIMITS = {"manifest": MAX_BYTES, "model": DIGEST_BYTES, "registration": MAX_REGISTRATION}
+VK_LIMITS = {"manifest": MAX_BYTES, "model": DIGEST_BYTES, "sample": NUM_BYTES, "registration": MAX_REGISTRATION}
 PK_LIMITS = {"verifying key": MAX_BYTES + MAX_REGISTRATION + 4096, "weights": 8 * MAX_WEIGHTS}
 
 
@@ -41,10 +42,12 @@ class VerifyingKey:
     program: Program
     model_commitment: bytes
     registration: bytes
+    weights_sample: bytes = b""
+    """The weight oracle's value at its `sample_point`, an extension element; empty where the preset decodes uniquely."""
 
     def __bytes__(self) -> bytes:
-        sections = [("manifest", self.program.manifest), ("model", self.model_commitment), ("registration", self.registration)]
-        return pack(VK_KIND, VERSION, sections)
+        sections = [("manifest", self.program.manifest), ("model", self.model_commitment), ("sample", self.weights_sample)]
+        return pack(VK_KIND, VERSION, [*sections, ("registration", self.registration)])
 
     @cached_property
     def digest(self) -> bytes:
@@ -60,6 +63,7 @@ class VerifyingKey:
         return Statement(
             program_digest=digest,
             model_commitment=self.model_commitment,
+            weights_sample=self.weights_sample,
             preset=self.program.preset.name,
             batch=1,
             input_digest=empty,
@@ -73,7 +77,15 @@ class VerifyingKey:
         model = bytes(sections["model"])
         if len(model) != DIGEST_BYTES:
             raise ProofFormatError(f"must be {DIGEST_BYTES} bytes", file=source, field="model", remedy="set up the circuit again")
-        return VerifyingKey(Program.from_manifest(bytes(sections["manifest"]), source), model, bytes(sections["registration"]))
+        program, sample = Program.from_manifest(bytes(sections["manifest"]), source), bytes(sections["sample"])
+        try:
+            if len(sample) != (NUM_BYTES if program.preset.is_sampled else 0):
+                raise ValueError("is not there where the preset has one, or there where it has none")
+            if sample:
+                Ext.from_bytes(sample)
+        except ValueError as error:
+            raise ProofFormatError(str(error), file=source, field="sample", remedy="set up the circuit again") from error
+        return VerifyingKey(program, model, bytes(sections["registration"]), sample)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all."""

@@ -115,6 +115,11 @@ class Program:
         """What the transcript absorbs of the parameters: the lookup grinding bits, u32 little-endian, then the commitment's."""
         return self.lookup_grinding_bits.to_bytes(4, "little") + bytes(self.params)
 
+    @property
+    def num_claims(self) -> int:
+        """What a proof's ledger holds."""
+        return self.params.num_samples + self.shape.num_claims
+
     @cached_property
     def security(self) -> SecurityReport:
         registration = self.registration

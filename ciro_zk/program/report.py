@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from ciro_zk.commitment.params import opening_bytes
+from ciro_zk.commitment.levels import opening_bytes
 from ciro_zk.program.program import Program
 from ciro_zk.security import SecurityReport
 
@@ -48,9 +48,10 @@ def proof_bytes(program: Program) -> int:
     """The length of a proof's body, exact but for the number of Merkle siblings."""
     shape, params = program.shape, program.params
     elements = 1 + sum(2 * k + 4 for k in range(shape.log_leaves)) + shape.num_products
+    elements += 1 if params.is_sampled else 0
     elements += shape.product_rounds * shape.product_degree + (shape.num_claims - 2 - len(program.graph.outputs))
     nonce = 8 * (program.lookup_grinding_bits > 0)
-    return 32 + 16 * elements + nonce + int(opening_bytes(params))
+    return 32 + 16 * elements + nonce + opening_bytes(params)
 
 
 def cost_report(program: Program) -> CostReport:

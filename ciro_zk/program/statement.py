@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ciro_zk.circuit.graph import Port
 from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.errors import ProofRejected
+from ciro_zk.field.extension import Ext
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.hash.merkle import MerkleTree, verify_multi
 from ciro_zk.hash.transcript import Transcript
@@ -33,6 +34,8 @@ class Statement:
 
     program_digest: bytes
     model_commitment: bytes
+    weights_sample: bytes
+    """The weight oracle's value at its `sample_point`, 16 bytes; empty where the preset decodes uniquely."""
     preset: str
     batch: int
     input_digest: bytes
@@ -42,10 +45,20 @@ class Statement:
         """Absorb every field."""
         transcript.absorb("program digest", self.program_digest)
         transcript.absorb("model commitment", self.model_commitment)
+        if self.weights_sample:
+            transcript.absorb("weights sample", self.weights_sample)
         transcript.absorb("preset", self.preset.encode())
         transcript.absorb("batch", self.batch.to_bytes(8, "little"))
         transcript.absorb("input digest", self.input_digest)
         transcript.absorb("output digest", self.output_digest)
+
+
+def sample_point(model_commitment: bytes, num_vars: int) -> tuple[Ext, ...]:
+    """Where the weight oracle is sampled: drawn from its root alone, so that the registration and all proofs speak of the same
+    weights."""
+    transcript = Transcript(f"{PROTOCOL} weights sample")
+    transcript.absorb("model commitment", model_commitment)
+    return transcript.challenges("sample point", num_vars)
 
 
 def tensors_digest(ports: Sequence[Port], tensors: Sequence[Tensor], values: Mapping[str, Integers]) -> bytes:
@@ -61,13 +74,19 @@ def tensors_digest(ports: Sequence[Port], tensors: Sequence[Tensor], values: Map
 
 
 def statement_of(
-    program: Program, model_commitment: bytes, inputs: Mapping[str, Integers], outputs: Mapping[str, Integers], batch: int = 1
+    program: Program,
+    model_commitment: bytes,
+    inputs: Mapping[str, Integers],
+    outputs: Mapping[str, Integers],
+    batch: int = 1,
+    weights_sample: bytes = b"",
 ) -> Statement:
     """The statement that a program with these weights maps these public tensors, which have the batch in front if it is over 1."""
     graph = program.graph
     return Statement(
         program_digest=program.digest,
         model_commitment=model_commitment,
+        weights_sample=weights_sample,
         preset=program.preset.name,
         batch=batch,
         input_digest=digest_tree(inference_digests(graph.inputs, graph.tensors, inputs, batch)).root,

@@ -31,11 +31,15 @@ def horner(coefficients: Sequence[Ext], x: Ext) -> Ext:
     return value
 
 
-def verify_rounds(transcript: VerifierTranscript, claim: Ext, num_rounds: int, degree: int, label: str) -> tuple[list[Ext], Ext]:
-    """Follow the rounds; returns the point and the claim that the factors' values must meet there."""
+def verify_rounds(
+    transcript: VerifierTranscript, claim: Ext, num_rounds: int, degree: int, label: str, fold_grinding_bits: int = 0
+) -> tuple[list[Ext], Ext]:
+    """Follow the rounds; returns the point and the claim that the factors' values must meet there. A proof of work guards each
+    challenge that also folds rows of a code."""
     point: list[Ext] = []
     for _ in range(num_rounds):
         sent = transcript.receive_elements(f"{label} round", degree)
+        transcript.receive_work("fold grinding", fold_grinding_bits)
         x = transcript.challenge(f"{label} challenge")
         claim = horner(complete(claim, sent), x)
         point.append(x)

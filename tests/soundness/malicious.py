@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from strategies import cell_indices
 
 import ciro_zk.verifier
-from ciro_zk.circuit.claims import AccumulatorClaim, Form, factor_forms, product_instances, tau_length
+from ciro_zk.circuit.claims import AccumulatorClaim, Form, Sample, factor_forms, product_instances, tau_length
 from ciro_zk.circuit.graph import Graph, as_field
 from ciro_zk.circuit.op import CommitOp
 from ciro_zk.commitment import prover as commitment
@@ -57,6 +57,7 @@ from ciro_zk.prover import (
     multiplicities,
     padded,
     setup,
+    weights_sample,
 )
 from ciro_zk.sumcheck.prover import Instance, prove_products
 from ciro_zk.sumcheck.verifier import HALF, complete, horner
@@ -338,7 +339,7 @@ class Malicious(Proving):
             forms += [form for form, _ in factor_forms(plan, spec, point[rounds - spec.num_vars :])]
         return forms
 
-    def open(self, committed: Committed, forms: Sequence[Form]) -> None:
+    def open(self, committed: Committed, forms: Sequence[Form | Sample]) -> None:
         forms = [form for i, form in enumerate(forms) if i not in self.lie.omit]
         if self.lie.repair_opening is None:
             return super().open(committed, forms)
@@ -346,8 +347,8 @@ class Malicious(Proving):
         gamma = self.transcript.challenge("opening batch")
         params, plan = self.program.params, self.plan
         tables = [
-            combine_forms(self.kernels, padded(layout, oracle.num_vars), forms, gamma)
-            for layout, oracle in zip((plan.weight_layout, plan.witness_layout), params.oracles, strict=True)
+            combine_forms(self.kernels, i, padded(layout, oracle.num_vars), forms, gamma)
+            for i, (layout, oracle) in enumerate(zip((plan.weight_layout, plan.witness_layout), params.oracles, strict=True))
         ]
         forged_opening(self.transcript, self.kernels, params, [self.weights, committed], tables, total, self.lie.repair_opening)
         return None
@@ -497,6 +498,7 @@ class Claimed:
     outputs: Mapping[str, Integers] | None = None
     weights: Committed | None = None
     root: bytes | None = None
+    sample: bytes | None = None
     program: Program | None = None
     batch: int = 1
 
@@ -518,7 +520,8 @@ def proving_of(pk: ProvingKey, claimed: Claimed, lie: Lie) -> tuple[Malicious, d
     root = claimed.root or (claimed.weights.root if claimed.weights else pk.vk.model_commitment)
     weights = claimed.weights or committed_weights(kernels(), pk)
     public = {port.tensor: inputs[port.name] for port in graph.inputs} | {port.tensor: outputs[port.name] for port in graph.outputs}
-    statement = statement_of(single, root, inputs, outputs, claimed.batch)
+    sample = weights_sample(kernels(), single, weights) if claimed.sample is None else claimed.sample
+    statement = statement_of(single, root, inputs, outputs, claimed.batch, sample)
     return Malicious(program, statement, weights, Witness(cells), lie, public), inputs, outputs
 
 
@@ -549,13 +552,14 @@ def forged_registration(program: Program, weights: Committed, cells: Mapping[int
     graph = registration.graph
     leaves = {i: cells[j] for i, j in zip(graph.weights, program.graph.weights, strict=True)}
     values = run_field(graph, leaves)
-    statement = VerifyingKey(program, weights.root, b"").registration_statement
+    sample = weights_sample(kernels(), program, weights)
+    statement = VerifyingKey(program, weights.root, b"", sample).registration_statement
     lie = lie or Lie()
     if lie.cells is not None:
         lie.cells(values)
     values |= multiplicities(kernels(), registration.plan, values)
     body = Malicious(registration, statement, weights, Witness(values), lie, {}).run()
-    return VerifyingKey(program, weights.root, body)
+    return VerifyingKey(program, weights.root, body, sample)
 
 
 def commit_cells(program: Program, cells: Mapping[int, Cells]) -> Committed:

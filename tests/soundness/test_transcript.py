@@ -142,11 +142,13 @@ def test_every_message_changes_the_challenge_that_follows() -> None:
             assert before[2] != after[2], f"{label} {number} does not change {before[1]}"
 
 
-@pytest.mark.parametrize("field", ["program_digest", "model_commitment", "preset", "batch", "input_digest", "output_digest"])
+@pytest.mark.parametrize(
+    "field", ["program_digest", "model_commitment", "weights_sample", "preset", "batch", "input_digest", "output_digest"]
+)
 def test_every_field_of_the_statement_changes_the_first_challenge(field: str) -> None:
     fields: dict[str, Any] = {
         "program_digest": bytes(32), "model_commitment": bytes(32), "preset": "standard", "batch": 1,
-        "input_digest": bytes(32), "output_digest": bytes(32),
+        "input_digest": bytes(32), "output_digest": bytes(32), "weights_sample": b"",
     }  # fmt: skip
     other = fields | {field: {"preset": "testing", "batch": 2}.get(field, b"\x01" + bytes(31))}
 

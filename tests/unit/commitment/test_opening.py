@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ciro_zk.commitment import prover as opening
-from ciro_zk.commitment.params import Code, CommitmentParams, Oracle, opening_bytes
+from ciro_zk.commitment.levels import opening_bytes
+from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.commitment.prover import Committed, combined_powers, commit, open_forms
 from ciro_zk.commitment.verifier import PointClaims, evaluation_points, times_x, verify_opening
 from ciro_zk.errors import ProofFormatError, ProofRejected

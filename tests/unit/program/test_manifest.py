@@ -262,7 +262,7 @@ def test_name_bits_preset_and_scale_change_the_digest() -> None:
         program, graph=replace(program.graph, inputs=program.graph.inputs, outputs=(replace(scaled.graph.outputs[0], name="z"),))
     )
     digests = {p.digest for p in (*others, scaled, renamed)}
-    assert len(digests) == 7 and program.digest in digests  # `testing` is its own preset
+    assert len(digests) == 8 and program.digest in digests  # `testing` is its own preset
 
 
 @settings(max_examples=30)

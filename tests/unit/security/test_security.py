@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from math import isclose, log2
+from fractions import Fraction
+from math import isclose, log2, sqrt
+from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import tiny, two_ports
 
-from ciro_zk.commitment.params import Code, CommitmentParams, Oracle, choose_levels, num_queries_for, opening_bytes
+from ciro_zk.commitment.levels import Demand, choose_levels, opening_bytes
+from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
+from ciro_zk.commitment.proximity import ERROR_BITS, MIN_MULTIPLICITY, agreement_squared, bad_challenges, list_size, num_queries_for
 from ciro_zk.field.extension import P
-from ciro_zk.params import CONSERVATIVE, PRESETS, STANDARD, TESTING, Preset
+from ciro_zk.params import CONSERVATIVE, JOHNSON, PRESETS, STANDARD, TESTING, Preset
 from ciro_zk.security import VERDICT_MARGIN, ProofShape, commitment_params, lookup_grinding, security_report
 
 SHAPE = ProofShape(
@@ -36,7 +40,18 @@ def shapes(draw: st.DrawFn) -> ProofShape:
     )
 
 
-PRESET = st.sampled_from([TESTING, STANDARD, CONSERVATIVE])
+PRESET = st.sampled_from(list(PRESETS.values()))
+
+
+def demand(preset: Preset, quarters: int, fold_quarters: int = 0) -> Demand:
+    return Demand(
+        log_blowup=preset.log_blowup,
+        max_multiplicity=preset.max_multiplicity,
+        grinding_bits=preset.query_grinding_bits,
+        fold_grinding_bits=preset.max_fold_grinding_bits,
+        query_quarters=quarters,
+        fold_quarters=fold_quarters or quarters,
+    )
 
 
 # Totals --------------------------------------------------------------------------------------------------------------------------------
@@ -80,12 +95,13 @@ def test_the_parameters_fit_the_shape(preset: Preset, shape: ProofShape) -> None
     assert [o.num_vars for o in params.oracles] == [max(n, o.code.log_columns) for n, o in zip(shape.num_vars, params.oracles, strict=True)]
     assert all(o.code.log_blowup == preset.log_blowup for o in params.oracles)
     assert sum(params.fold_rounds(i) for i in range(len(params.levels))) + params.clear_vars == params.rounds
-    blowup = preset.log_blowup
+    assert params.is_sampled == (preset is JOHNSON) and params.fold_grinding_bits <= preset.max_fold_grinding_bits
     for i, level in enumerate(params.levels[1:]):
         (oracle,) = level
         assert oracle.num_vars == params.message_vars(i)
-        assert oracle.row_vars > 0 and oracle.code.log_blowup >= blowup
-        blowup = oracle.code.log_blowup
+        assert oracle.row_vars > 0 and oracle.code.log_blowup >= preset.log_blowup
+    for level in params.levels:
+        assert all(o.code.multiplicity in (0, *range(MIN_MULTIPLICITY, preset.max_multiplicity + 1)) for o in level)
 
 
 def test_a_circuit_for_which_no_number_of_queries_is_enough_is_refused() -> None:
@@ -150,17 +166,65 @@ def test_the_terms_by_hand() -> None:
         assert isclose(term.bits, expected[term.name][0]), term.name
 
 
+def test_the_terms_of_list_decoding_by_hand() -> None:
+    """Weights m = 3, witness m = 5, a fold decoded uniquely; every list and every bad challenge from the theorems' formulas."""
+    weights = Oracle(num_vars=12, code=Code(log_columns=10, log_blowup=3, num_queries=60, multiplicity=3))
+    witness = Oracle(num_vars=16, code=Code(log_columns=9, log_blowup=3, num_queries=50, multiplicity=5))
+    folded = Oracle(num_vars=11, code=Code(log_columns=8, log_blowup=4, num_queries=80))
+    params = CommitmentParams(levels=((weights, witness), (folded,)), grinding_bits=18, fold_grinding_bits=7, is_sampled=True)
+    report = security_report(JOHNSON, SHAPE, params)
+
+    def listed(m: int, degree: int, length: int) -> tuple[int, float]:
+        rho = degree / length
+        size = (m + 0.5) / sqrt(rho)
+        return int(size), size**7 / 3 * (rho * length) ** 2
+
+    (size_0, bad_0), (size_1, bad_1) = listed(3, 1023, 2**13), listed(5, 511, 2**12)
+    assert (size_0, size_1) == (9, 15)
+    pairs = size_0 * size_1
+    field = 2 * log2(P)
+    expected = {
+        "opening: out-of-domain samples": (field - log2(size_0 * (size_0 - 1) / 2 * 12 + size_1 * (size_1 - 1) / 2 * 16), 0),
+        "opening: batching, sumcheck": (field - log2(pairs * (30 + 2 + 2 * 7) + 60 + 50 + 1 + 2 * 3 + 80 + 2 * 8), 0),
+        "opening: folding": (field - log2(2 * bad_0 + 7 * bad_1 + 3 * 2**12), 7),
+        "opening: queries, level 0.0": (-60 * log2((1 + 1 / 6) * sqrt(1 / 8)), 18),
+        "opening: queries, level 0.1": (-50 * log2((1 + 1 / 10) * sqrt(1 / 8)), 18),
+        "opening: queries, level 1.0": (-80 * log2(17 / 32), 18),
+    }
+    found = {term.name: term for term in report.terms}
+    for name, (bits, work) in expected.items():
+        assert isclose(found[name].bits, bits) and found[name].grinding_bits == work, name
+    assert report.regime == "list decoding up to the Johnson radius, proved (eprint 2025/2110)"
+
+
 def test_the_design_figures_of_unique_decoding() -> None:
     """121, 90, 86 and 84 queries for 82 bits at rates 1/4, 1/16, 1/32, 1/64."""
-    assert [num_queries_for(82, b) for b in (2, 4, 5, 6)] == [121, 90, 86, 84]
+    assert [num_queries_for(4 * 82, b, 0) for b in (2, 4, 5, 6)] == [121, 90, 86, 84]
 
 
-@given(st.floats(0.1, 130), st.integers(1, 6))
-def test_the_number_of_queries_is_the_least(bits: float, log_blowup: int) -> None:
-    pass_rate = 1 - (1 - 2.0**-log_blowup) / 2
-    q = num_queries_for(bits, log_blowup)
-    assert pass_rate**q <= 2.0**-bits * (1 + 1e-9)
-    assert q == 1 or pass_rate ** (q - 1) > 2.0**-bits * (1 - 1e-9)
+@given(st.integers(1, 520), st.integers(1, 6), st.sampled_from([0, 3, 8, 16]))
+def test_the_number_of_queries_is_the_least(quarters: int, log_blowup: int, multiplicity: int) -> None:
+    rho = 2.0**-log_blowup
+    pass_rate = (1 + 1 / (2 * multiplicity)) * sqrt(rho) if multiplicity else (1 + rho) / 2
+    q = num_queries_for(quarters, log_blowup, multiplicity)
+    assert pass_rate**q <= 2.0 ** (-quarters / 4) * (1 + 1e-9)
+    assert q == 1 or pass_rate ** (q - 1) > 2.0 ** (-quarters / 4) * (1 - 1e-9)
+
+
+@given(st.integers(1, 24), st.integers(1, 6), st.sampled_from([3, 4, 8, 16]))
+def test_the_figures_are_on_the_safe_side(log_columns: int, log_blowup: int, m: int) -> None:
+    """A list as long as agreements allow, never more challenges than the theorem's count for the exact degree."""
+    degree, length = (1 << log_columns) - 1, 1 << log_columns + log_blowup
+    alpha = Fraction(*agreement_squared(log_blowup, m))
+    assert alpha == (1 + Fraction(1, 2 * m)) ** 2 * Fraction(1, 1 << log_blowup)
+    # Johnson: L (alpha^2 - rho) <= alpha - rho, with the agreement of two codewords at most degree / length
+    rho = Fraction(degree, length)
+    size = list_size(log_columns, log_blowup, m)
+    assert (size + 1) * (alpha - rho) > sqrt(alpha) - rho
+    exact = Fraction(2 * m + 1, 2) ** 14 * length**7 / Fraction(9 * degree**3)
+    bad = bad_challenges(log_columns, log_blowup, m)
+    assert (bad - 1) ** 2 <= exact < bad**2
+    assert list_size(log_columns, log_blowup, 0) == 1 and bad_challenges(log_columns, log_blowup, 0) == length
 
 
 @settings(max_examples=20)
@@ -199,9 +263,11 @@ def test_every_size_of_the_proof_counts(name: str) -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Preset)])
 def test_every_setting_of_a_preset_counts(name: str) -> None:
-    value = getattr(STANDARD, name)
-    other = replace(STANDARD, **{name: "other" if name == "name" else value - 1 if name == "target_bits" else value + 1})
-    assert everything(other, SHAPE) != everything(STANDARD, SHAPE)
+    for preset in (JOHNSON,) if name == "max_fold_grinding_bits" else (STANDARD, JOHNSON):
+        value = getattr(preset, name)
+        changed = {"name": "other", "target_bits": preset.target_bits - 1, "max_multiplicity": 3}
+        other = replace(preset, **{name: changed[name] if name in changed else value + 1})
+        assert everything(other, SHAPE) != everything(preset, SHAPE)
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Code)])
@@ -210,13 +276,13 @@ def test_every_parameter_of_a_code_counts(name: str, index: int) -> None:
     """Of the weights', the witness's and the first fold's."""
     params = commitment_params(STANDARD, SHAPE)
     codes = [oracle.code for level in params.levels for oracle in level]
-    codes[index] = replace(codes[index], **{name: getattr(codes[index], name) - 1})
+    codes[index] = replace(codes[index], **{name: 3 if name == "multiplicity" else getattr(codes[index], name) - 1})
     changed = security_report(STANDARD, SHAPE, with_codes(params, codes))
     assert changed.terms != security_report(STANDARD, SHAPE, params).terms
 
 
 def test_every_parameter_of_the_commitment_counts() -> None:
-    assert {f.name for f in fields(CommitmentParams)} == {"levels", "grinding_bits"}
+    assert {f.name for f in fields(CommitmentParams)} == {"levels", "grinding_bits", "fold_grinding_bits", "is_sampled"}
     assert {f.name for f in fields(Oracle)} == {"num_vars", "code"}
     params = commitment_params(STANDARD, SHAPE)
     report = security_report(STANDARD, SHAPE, params)
@@ -224,14 +290,16 @@ def test_every_parameter_of_the_commitment_counts() -> None:
     larger = [(replace(weights, num_vars=weights.num_vars + 1), witness), (weights, replace(witness, num_vars=witness.num_vars + 1))]
     for first in larger:
         assert security_report(STANDARD, SHAPE, replace(params, levels=(first, *params.levels[1:]))).terms != report.terms
-    for other in (replace(params, grinding_bits=1), replace(params, levels=params.levels[:1])):
+    others = [replace(params, **{name: 1}) for name in ("grinding_bits", "fold_grinding_bits", "is_sampled")]
+    for other in (*others, replace(params, levels=params.levels[:1])):
         assert security_report(STANDARD, SHAPE, other).terms != report.terms
 
 
 def test_every_parameter_is_in_the_bytes_that_the_transcript_absorbs() -> None:
     params = commitment_params(STANDARD, SHAPE)
     codes = [oracle.code for level in params.levels for oracle in level]
-    others = [replace(params, grinding_bits=1), replace(params, levels=params.levels[:1])]
+    others = [replace(params, **{name: True}) for name in ("grinding_bits", "fold_grinding_bits", "is_sampled")]
+    others.append(replace(params, levels=params.levels[:1]))
     for i, code in enumerate(codes):
         for name in (f.name for f in fields(Code)):
             changed = replace(code, **{name: getattr(code, name) + 1})
@@ -249,7 +317,7 @@ def test_every_parameter_is_in_the_bytes_that_the_transcript_absorbs() -> None:
 def test_the_report_says_what_the_proof_is_not(preset: Preset) -> None:
     report = security_report(preset, SHAPE, commitment_params(preset, SHAPE))
     text = str(report)
-    assert "not zero-knowledge" in text and "unique decoding" in text
+    assert "not zero-knowledge" in text and ("Johnson radius" if preset is JOHNSON else "unique decoding") in text
     assert report.zero_knowledge is False
     assert report.preset == preset.name
     assert all(term.name in text for term in report.terms)
@@ -260,7 +328,7 @@ def test_the_report_says_what_the_proof_is_not(preset: Preset) -> None:
 
 def test_the_presets() -> None:
     """Only `testing` promises less than 100 bits."""
-    assert set(PRESETS) == {"testing", "standard", "conservative"}
+    assert set(PRESETS) == {"testing", "standard", "conservative", "johnson"}
     assert all(preset.name == name for name, preset in PRESETS.items())
     assert [name for name, preset in PRESETS.items() if preset.target_bits < 100] == ["testing"]
 
@@ -268,28 +336,61 @@ def test_the_presets() -> None:
 # The choice of levels ------------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30)
-@given(st.tuples(st.integers(0, 24), st.integers(0, 24)), st.integers(1, 3), st.sampled_from([20.0, 100.0]))
-def test_every_code_is_worth_the_bits_asked_for(num_vars: tuple[int, int], log_blowup: int, bits: float) -> None:
-    chosen = choose_levels(num_vars, log_blowup, bits, 4)
-    assert all(oracle.code.query_bits + 4 >= bits - 1e-9 for level in chosen.levels for oracle in level)
+SIZES = st.tuples(st.integers(0, 24), st.integers(0, 24))
 
 
 @settings(max_examples=30)
-@given(st.tuples(st.integers(0, 24), st.integers(0, 24)), st.integers(4, 24), st.integers(4, 24))
+@given(SIZES, PRESET, st.integers(80, 440))
+def test_every_code_is_worth_the_bits_asked_for(num_vars: tuple[int, int], preset: Preset, quarters: int) -> None:
+    """Its queries and its folds."""
+    chosen = choose_levels(num_vars, demand(preset, quarters))
+    assume(chosen is not None)
+    for oracle in (oracle for level in chosen.levels for oracle in level):
+        assert (oracle.code.query_error >> preset.query_grinding_bits) ** 4 <= 2 ** (4 * ERROR_BITS - quarters)
+        folds = oracle.row_vars * oracle.code.bad_challenges
+        assert folds**4 << quarters <= P**8 << 4 * preset.max_fold_grinding_bits
+
+
+@settings(max_examples=30)
+@given(SIZES, st.integers(4, 24), st.integers(4, 24))
 def test_no_plain_opening_is_smaller_than_the_one_chosen(num_vars: tuple[int, int], first: int, second: int) -> None:
     """Against openings without further levels, of any rows a search would look at."""
-    chosen = choose_levels(num_vars, 2, 100.0, 18)
+    chosen = choose_levels(num_vars, demand(STANDARD, 400))
     columns = [min(max(c, n // 2), max(n, 5)) for c, n in zip((first, second), num_vars, strict=True)]
     oracles = tuple(
-        Oracle(num_vars=max(n, c), code=Code(log_columns=c, log_blowup=2, num_queries=num_queries_for(82, 2)))
+        Oracle(num_vars=max(n, c), code=Code(log_columns=c, log_blowup=2, num_queries=num_queries_for(4 * 82, 2, 0)))
         for c, n in zip(columns, num_vars, strict=True)
     )
     assert opening_bytes(chosen) <= opening_bytes(CommitmentParams(levels=(oracles,), grinding_bits=18))
 
 
+@settings(max_examples=30)
+@given(SIZES)
+def test_list_decoding_makes_large_openings_smaller(num_vars: tuple[int, int]) -> None:
+    """At least not larger than unique decoding with as much work and the same rate."""
+    shape = replace(SHAPE, num_vars=num_vars)
+    unique = commitment_params(replace(JOHNSON, max_multiplicity=0), shape)
+    assert opening_bytes(commitment_params(JOHNSON, shape)) <= opening_bytes(unique) + 1024
+
+
 @given(st.tuples(st.integers(0, 20), st.integers(0, 20)), st.integers(4, 12), st.integers(1, 3))
 def test_the_weights_code_can_be_fixed(num_vars: tuple[int, int], log_columns: int, log_blowup: int) -> None:
-    weights = choose_levels(num_vars, 2, 50.0, 0, (log_columns, log_blowup)).oracles[0]
+    weights = choose_levels(num_vars, demand(STANDARD, 200), (log_columns, log_blowup)).oracles[0]
     assert (weights.code.log_columns, weights.code.log_blowup) == (log_columns, log_blowup)
     assert weights.num_vars == max(num_vars[0], log_columns)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_huge_shapes_are_possible_and_chosen_quickly(preset: Preset) -> None:
+    """Rows are as short as the folding error asks for."""
+    shape = replace(SHAPE, log_leaves=22, num_vars=(28, 26))
+    proximity_caches_cleared()
+    start = perf_counter()
+    params = commitment_params(preset, shape)
+    assert perf_counter() - start < 3  # 0.3 s on a machine that does nothing else
+    assert security_report(preset, shape, params).summed_bits >= preset.target_bits + VERDICT_MARGIN
+
+
+def proximity_caches_cleared() -> None:
+    for function in (list_size, bad_challenges, num_queries_for):
+        function.cache_clear()
