@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import ciro_zk.commitment.verifier as opening
 from ciro_zk import verifier
-from ciro_zk.circuit.claims import ClaimLedger, Form
+from ciro_zk.circuit.claims import ClaimLedger, Form, Sample
 from ciro_zk.errors import ProofFormatError, ProofRejected
 from ciro_zk.field.extension import Ext
 from ciro_zk.hash.transcript import VerifierTranscript
@@ -77,9 +77,10 @@ def recording(log: Log) -> Iterator[None]:
             return words
 
     class Ledger(ClaimLedger):
-        def add(self, name: str, form: Form, value: Ext) -> None:
+        def add(self, name: str, form: Form | Sample, value: Ext) -> None:
             super().add(name, form, value)
-            log.claims.append({"name": name, "value": element(value), "form": form_entry(form)})
+            terms = {"point": elements(form.point)} if isinstance(form, Sample) else {"form": form_entry(form)}
+            log.claims.append({"name": name, "value": element(value)} | terms)
 
     def fractions(*given: Any, **named: Any) -> Any:
         claim = verify_fractions(*given, **named)
@@ -233,6 +234,8 @@ def plan_entry(program: Program) -> Json:
         "shape": asdict(shape) | {"num_vars": list(shape.num_vars), "degree": plan.max_degree},
         "opening": {
             "grinding_bits": params.grinding_bits,
+            "fold_grinding_bits": params.fold_grinding_bits,
+            "sampled": params.is_sampled,
             "clear_vars": params.clear_vars,
             "levels": [
                 [
@@ -241,6 +244,7 @@ def plan_entry(program: Program) -> Json:
                         "log_columns": oracle.code.log_columns,
                         "log_blowup": oracle.code.log_blowup,
                         "num_queries": oracle.code.num_queries,
+                        "multiplicity": oracle.code.multiplicity,
                     }
                     for oracle in level
                 ]

@@ -114,10 +114,10 @@ def on_segment(r: list[Elem], s: Json) -> tuple[Elem, list[list[Elem]]]:
 
 
 class Transcript:
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, domain: bytes = b"ciro_zk native 2") -> None:
         self.state, self.body, self.at = bytes(32), body, 0
         self.states: list[str] = []
-        self.absorb("domain", b"ciro_zk native 2")
+        self.absorb("domain", domain)
 
     def _hash(self, tag: bytes, label: str, data: bytes) -> None:
         text = self.state + tag + len(label).to_bytes(2, "little") + label.encode() + len(data).to_bytes(8, "little") + data
@@ -269,10 +269,19 @@ class Checking:
     def __init__(self, manifest: Json, plan: Json, public: dict[int, list[int]], columns: Callable[[Json], list[list[int]]]) -> None:
         self.graph, self.plan, self.public, self.columns = Graph(manifest, plan), plan, public, columns
         self.ledger: list[tuple[list[tuple[int, Elem, list[Vector]]], Elem]] = []
+        self.samples: list[tuple[list[Elem], Elem]] = []
 
-    def run(self, transcript: Transcript, model: bytes) -> None:
+    def run(self, transcript: Transcript, model: bytes, sample: bytes) -> None:
         self.t = transcript
         roots = [model, transcript.receive("witness root", 32)]
+        if self.plan["opening"]["sampled"]:
+            weights, witness = self.plan["opening"]["levels"][0]
+            alone = Transcript(sample, b"ciro_zk native 2 weights sample")
+            alone.absorb("model commitment", model)
+            point = alone.draw("sample point", weights["num_vars"])
+            self.samples.append((point, alone.elements("weights sample", 1)[0]))
+            point = transcript.draw("witness sample point", witness["num_vars"])
+            self.samples.append((point, transcript.elements("witness sample", 1)[0]))
         transcript.work("lookup grinding", self.plan["lookup_grinding_bits"])
         self.lookups()
         self.products()
@@ -441,9 +450,10 @@ class Checking:
         if expected != claim:
             raise Refused("rejected", "products")
 
-    def rounds(self, claim: Elem, count: int, z: list[Elem]) -> Elem:
+    def rounds(self, claim: Elem, count: int, z: list[Elem], bits: int = 0) -> Elem:
         for _ in range(count):
             c0, c2 = self.t.elements("opening round", 2)
+            self.t.work("fold grinding", bits)
             (x,) = self.t.draw("opening challenge", 1)
             c1 = sub(sub(sub(claim, c0), c0), c2)
             claim = add(c0, mul(x, add(c1, mul(x, c2))))
@@ -456,8 +466,8 @@ class Checking:
         laid = [dict[int, Elem](), dict[int, Elem]()]
         layouts = [self.plan["weight layout"], self.plan["witness layout"]]
         owners = [{b["tensor"] for b in layout["blocks"]} for layout in layouts]
-        claim = ZERO
-        for j, (terms, value) in enumerate(self.ledger):
+        claim = total(mul(power(gamma, j), value) for j, (_, value) in enumerate(self.samples))
+        for j, (terms, value) in enumerate(self.ledger, len(self.samples)):
             for tensor, c, vectors in terms:
                 cells = [times(c, w) for w in weights(vectors)]
                 if tensor in self.public and tensor not in owners[0] | owners[1]:
@@ -471,21 +481,30 @@ class Checking:
         for number, level in enumerate(opening["levels"]):
             last = number == len(opening["levels"]) - 1
             message_vars = lg(sum(1 << o["log_columns"] for o in level))
-            claim = self.rounds(claim, max(o["num_vars"] - o["log_columns"] for o in level), z)
+            claim = self.rounds(claim, max(o["num_vars"] - o["log_columns"] for o in level), z, opening["fold_grinding_bits"])
             if last:
                 flat = t.base("clear message", 2 << message_vars)
                 message = list(zip(flat[: 1 << message_vars], flat[1 << message_vars :], strict=True))
             else:
                 following = t.receive("folded root", 32)
+                if opening["sampled"]:
+                    claim = add(claim, self.sample(len(z), message_vars, opened))
             t.work("query grinding", opening["grinding_bits"])
             for oracle, root, offset in zip(level, roots, offsets(level), strict=True):
                 claim = add(claim, self.queries(oracle, root, offset, z, message_vars, number == 0, opened))
             roots = [] if last else [following]
         claim = self.rounds(claim, opening["clear_vars"], z)
         tail = z[len(z) - opening["clear_vars"] :]
-        weight = add(self.forms(opening["levels"][0], layouts, laid, z), total(part(z) for part in opened))
+        weight = add(self.forms(opening["levels"][0], layouts, laid, z, gamma), total(part(z) for part in opened))
         if mul(weight, total(mul(sel(tail, i), v) for i, v in enumerate(message))) != claim:
             raise Refused("rejected", "opening")
+
+    def sample(self, start: int, message_vars: int, opened: list[Any]) -> Elem:
+        point = self.t.draw("sample point", message_vars)
+        (value,) = self.t.elements("sample", 1)
+        (c,) = self.t.draw("sample batch", 1)
+        opened.append(lambda z: mul(c, eq(point, z[start : start + message_vars])))
+        return mul(c, value)
 
     def queries(self, oracle: Json, root: bytes, offset: int, z: list[Elem], message_vars: int, is_base: bool, opened: list[Any]) -> Elem:
         t, columns = self.t, oracle["log_columns"]
@@ -525,17 +544,20 @@ class Checking:
         opened.append(part)
         return total(mul(power(delta, j), y) for j, y in enumerate(values, 1))
 
-    def forms(self, level: list[Json], layouts: list[Json], laid: list[dict[int, Elem]], z: list[Elem]) -> Elem:
+    def forms(self, level: list[Json], layouts: list[Json], laid: list[dict[int, Elem]], z: list[Elem], gamma: Elem) -> Elem:
         head = max(o["num_vars"] - o["log_columns"] for o in level)
         message_vars = lg(sum(1 << o["log_columns"] for o in level))
         found = ZERO
-        for oracle, offset, layout, form in zip(level, offsets(level), layouts, laid, strict=True):
+        for i, (oracle, offset, layout, form) in enumerate(zip(level, offsets(level), layouts, laid, strict=True)):
             columns = oracle["log_columns"]
             rows, cut = oracle["num_vars"] - columns, head + message_vars - columns
             point = [*z[head - rows : head], *z[cut : head + message_vars]]
             extra = len(point) - layout["num_vars"]
             value = total(mul(w, sel(point[extra:], index)) for index, w in form.items())
-            value = times(value, *(sub(ONE, r) for r in point[:extra]), sel(z[head:cut], offset >> columns))
+            value = times(value, *(sub(ONE, r) for r in point[:extra]))
+            if self.samples:
+                value = add(value, mul(power(gamma, i), eq(self.samples[i][0], point)))
+            value = mul(value, sel(z[head:cut], offset >> columns))
             found = add(found, mul(power(inverse(base(2)), head - rows), value))
         return found
 
@@ -591,11 +613,12 @@ def table_columns(table: Json) -> list[list[int]]:
 
 def parameters(plan: Json) -> bytes:
     """Section 4: what the statement absorbs of the parameters."""
-    numbers = [plan["lookup_grinding_bits"], plan["opening"]["grinding_bits"]]
-    for level in plan["opening"]["levels"]:
+    opening = plan["opening"]
+    numbers = [plan["lookup_grinding_bits"], opening["grinding_bits"], opening["fold_grinding_bits"], int(opening["sampled"])]
+    for level in opening["levels"]:
         numbers.append(len(level))
         for oracle in level:
-            numbers += [oracle["num_vars"], oracle["log_columns"], oracle["log_blowup"], oracle["num_queries"]]
+            numbers += [oracle[name] for name in ("num_vars", "log_columns", "log_blowup", "num_queries", "multiplicity")]
     return b"".join(number.to_bytes(4, "little") for number in numbers)
 
 
@@ -614,7 +637,7 @@ def sections(data: bytes) -> list[bytes]:
 
 def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Json) -> tuple[list[str], list[str]]:
     """The states of the registration's transcript and of the proof's; `manifest` is the registration program's. Batches of one."""
-    own, model, body = sections(vk)
+    own, model, sample, body = sections(vk)
     header, public, messages = sections(proof)
     head, key = json.loads(header), json.loads(own)
     digest = blake2s(own, person=b"ciroprog").digest()
@@ -648,7 +671,9 @@ def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Js
         labels = ("program digest", "model commitment", "preset", "batch", "input digest", "output digest")
         for label, data in zip(labels, statement, strict=True):
             t.absorb(label, data)
+            if label == "model commitment" and sample:
+                t.absorb("weights sample", sample)
         t.absorb("parameters", parameters(named))
-        Checking(checked, named, tensors, table_columns).run(t, model)
+        Checking(checked, named, tensors, table_columns).run(t, model, sample)
         states.append(t.states)
     return states[0], states[1]
