@@ -30,6 +30,9 @@ Integers = NDArray[np.int64]
 QUIET = replace(TESTING, lookup_grinding_bits=0)
 """The testing preset without its first proof of work: a broken hash chain shows at the same check always."""
 
+LISTED = replace(QUIET, name="listed", max_multiplicity=8, max_fold_grinding_bits=2)
+"""The same with words decoded to lists: samples, and work before each fold."""
+
 RELU = Clamp(minimum=0, maximum=127)
 ABS = Sampled(low=-127, values=tuple(abs(q) for q in range(-127, 128)))
 
@@ -116,10 +119,13 @@ def deep(preset: Preset = QUIET) -> Circuit:
     weights, witness = (oracle.num_vars for oracle in program.params.oracles)
 
     def oracle(num_vars: int, log_columns: int, log_blowup: int) -> Oracle:
-        return Oracle(num_vars=num_vars, code=Code(log_columns=log_columns, log_blowup=log_blowup, num_queries=24))
+        code = Code(log_columns=log_columns, log_blowup=log_blowup, num_queries=24, multiplicity=min(preset.max_multiplicity, 3))
+        return Oracle(num_vars=num_vars, code=code)
 
     levels = ((oracle(weights, 7, 2), oracle(witness, 8, 2)), (oracle(9, 6, 3),), (oracle(6, 4, 4),))
-    program.__dict__["params"] = CommitmentParams(levels=levels, grinding_bits=2)
+    program.__dict__["params"] = CommitmentParams(
+        levels=levels, grinding_bits=2, fold_grinding_bits=preset.max_fold_grinding_bits, is_sampled=preset.is_sampled
+    )
     return circuit
 
 

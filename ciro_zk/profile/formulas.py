@@ -97,14 +97,13 @@ def counts(program: Program, drawn: Drawn | None = None) -> Counts:
     tally.phase = PRODUCTS
     _products(tally, structure.instances)
     tally.phase = OPENING
-    for layout in (program.plan.weight_layout, program.plan.witness_layout):
+    for oracle, layout in zip(program.params.oracles, (program.plan.weight_layout, program.plan.witness_layout), strict=True):
         _combine_forms(tally, structure.forms, layout)
         if program.params.is_sampled:
-            num_vars = program.params.oracles[WEIGHTS if layout is program.plan.weight_layout else WITNESS].num_vars
-            half = num_vars // 2
-            tally.add("eq_table", 2, ext=(1 << half) - 1 + (1 << num_vars - half) - 1)
+            half = oracle.num_vars // 2
+            tally.add("eq_table", 2, ext=(1 << half) - 1 + (1 << oracle.num_vars - half) - 1)
             tally.add("outer", 1, ext=1 << half)
-            tally.add("add_outer", 1, ext=1 << num_vars)
+            tally.add("add_outer", 1, ext=1 << oracle.num_vars)
     _open(tally, program, iter(drawn.positions), attempts)
     return dict(tally.counts)
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from strategies import deep, tiny, tiny_input, toy, toy_input, two_ports
+from strategies import LISTED, deep, tiny, tiny_input, toy, toy_input, two_ports
 from typer.testing import CliRunner
 
 import ciro_zk
@@ -28,6 +28,7 @@ CASES: dict[str, tuple[Any, Any, int]] = {
     "toy": (toy, toy_input(), 1),
     "toy, lookup grinding": (lambda: toy(CONSERVATIVE), toy_input(), 1),
     "three levels": (deep, toy_input(), 1),
+    "three levels, list decoding": (lambda: deep(LISTED), toy_input(), 1),
     "no weights": (two_ports, {"a": np.ones((2, 3)), "b": np.zeros((2, 3))}, 1),
     "batch of 3": (toy, toy_input(), 3),
     "batch of 8": (tiny, tiny_input(), 8),
