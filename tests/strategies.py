@@ -30,7 +30,7 @@ Integers = NDArray[np.int64]
 QUIET = replace(TESTING, lookup_grinding_bits=0)
 """The testing preset without its first proof of work: a broken hash chain shows at the same check always."""
 
-LISTED = replace(QUIET, name="listed", max_multiplicity=8, max_fold_grinding_bits=2)
+LISTED = replace(QUIET, name="listed", log_blowup=3, max_multiplicity=8, max_fold_grinding_bits=2)
 """The same with words decoded to lists: samples, and work before each fold."""
 
 RELU = Clamp(minimum=0, maximum=127)
@@ -112,20 +112,29 @@ def tiny_input(seed: int = 2) -> Integers:
 
 
 @cache
-def deep(preset: Preset = QUIET) -> Circuit:
-    """The toy with an opening of three levels, which a circuit of its size would not take."""
-    circuit = toy(preset, name="deep")
+def deep(preset: Preset = QUIET, num_queries: int = 24) -> Circuit:
+    """The toy with an opening of three levels, which a circuit of its size would not take, and so many queries, in its registration
+    too."""
+    circuit = replace(toy(preset, name="deep"))
     program = circuit.program
     weights, witness = (oracle.num_vars for oracle in program.params.oracles)
 
-    def oracle(num_vars: int, log_columns: int, log_blowup: int) -> Oracle:
-        code = Code(log_columns=log_columns, log_blowup=log_blowup, num_queries=24, multiplicity=min(preset.max_multiplicity, 3))
+    def oracle(num_vars: int, log_columns: int, more_blowup: int) -> Oracle:
+        blowup, multiplicity = preset.log_blowup + more_blowup, min(preset.max_multiplicity, 3)
+        code = Code(log_columns=log_columns, log_blowup=blowup, num_queries=num_queries, multiplicity=multiplicity)
         return Oracle(num_vars=num_vars, code=code)
 
-    levels = ((oracle(weights, 7, 2), oracle(witness, 8, 2)), (oracle(9, 6, 3),), (oracle(6, 4, 4),))
+    levels = ((oracle(weights, 7, 0), oracle(witness, 8, 0)), (oracle(9, 6, 1),), (oracle(6, 4, 2),))
     program.__dict__["params"] = CommitmentParams(
         levels=levels, grinding_bits=2, fold_grinding_bits=preset.max_fold_grinding_bits, is_sampled=preset.is_sampled
     )
+    params = program.registration.params
+
+    def few(given: Oracle) -> Oracle:
+        return replace(given, code=replace(given.code, num_queries=min(given.code.num_queries, num_queries)))
+
+    levels = tuple(tuple(few(oracle) for oracle in level) for level in params.levels)
+    program.registration.__dict__["params"] = replace(params, levels=levels)
     return circuit
 
 

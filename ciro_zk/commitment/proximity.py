@@ -67,7 +67,7 @@ def num_queries_for(quarters: int, log_blowup: int, multiplicity: int) -> int:
     over, under = (value**2 for value in agreement_squared(log_blowup, multiplicity))
 
     def enough(queries: int) -> bool:
-        return over**queries << quarters <= under**queries
+        return bool(over**queries << quarters <= under**queries)
 
     queries = max(ceil(quarters / log2(under / over)), 1)  # a guess
     while not enough(queries):

@@ -28,16 +28,20 @@ from soundness.malicious import (
     kernels,
     keys,
     leaves_of,
+    mixed,
     outputs_of,
     proving_of,
     run_field,
     run_graph,
 )
-from strategies import QUIET, deep, tensor_ids, tiny, tiny_input, toy, toy_input, two_ports
+from strategies import LISTED, QUIET, deep, tensor_ids, tiny, tiny_input, toy, toy_input, two_ports
 
 import ciro_zk.verifier
+from ciro_zk.circuit.claims import ClaimLedger
 from ciro_zk.circuit.graph import GraphBuilder
+from ciro_zk.commitment import verifier as opening
 from ciro_zk.commitment.prover import Committed
+from ciro_zk.errors import ProofRejected
 from ciro_zk.field import arrays
 from ciro_zk.field.extension import Ext, P
 from ciro_zk.hash.merkle import MerkleTree
@@ -51,7 +55,7 @@ from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.statement import Statement, digest_tree, inference_digests
 from ciro_zk.proof import Proof
-from ciro_zk.verifier import Verified
+from ciro_zk.verifier import Checking, Verified
 
 
 @dataclass(frozen=True)
@@ -262,11 +266,11 @@ def registration_of_nothing() -> Attempt:
 # Proof of work and zero denominators ---------------------------------------------------------------------------------------------
 
 
-def without_work(label: str) -> Attempt:
+def without_work(label: str, circuit: Circuit, x: Any) -> Attempt:
     """The nonce is the least one that does *not* have the zero bits."""
 
-    pk, vk = keys(tiny())
-    values = run_graph(pk.program.graph, leaves_of(pk, tiny_input()))
+    pk, vk = keys(circuit)
+    values = run_graph(pk.program.graph, leaves_of(pk, x))
     for shift in range(1, 8):  # the next nonce may happen to work
         lie = Lie(messages={(label, 0): lambda data, shift=shift: (int.from_bytes(data, "little") + shift).to_bytes(8, "little")})
         attempt = Attempt(vk, forge(pk, Claimed(values=values), lie))
@@ -279,12 +283,17 @@ def without_work(label: str) -> Attempt:
 
 @cache
 def no_lookup_work() -> Attempt:
-    return without_work("lookup grinding")
+    return without_work("lookup grinding", tiny(), tiny_input())
 
 
 @cache
 def no_query_work() -> Attempt:
-    return without_work("query grinding")
+    return without_work("query grinding", tiny(), tiny_input())
+
+
+@cache
+def no_fold_work() -> Attempt:
+    return without_work("fold grinding", listed(), toy_input())
 
 
 @cache
@@ -497,6 +506,115 @@ def omitted_output() -> Attempt:
     """A false output, to a verifier that forgets the outputs' claims."""
     claims = toy().program.shape.num_claims
     return _false_output_with(Lie(omit={claims - 1}))
+
+
+# Samples: words that are close to two messages -----------------------------------------------------------------------------------
+
+
+def until(make: Callable[[int], Attempt], disable: Callable[[pytest.MonkeyPatch], None]) -> Attempt:
+    """The first attempt whose queries miss the columns that are another message's: a verifier without the check accepts it."""
+    for seed in range(256):
+        attempt = make(seed)
+        with pytest.MonkeyPatch.context() as patch:
+            disable(patch)
+            try:
+                attempt()
+            except ProofRejected:
+                continue
+        return attempt
+    raise AssertionError("no attempt is accepted")
+
+
+def listed() -> Circuit:
+    """Three queries an oracle: a word half of whose columns are another message's passes them often enough."""
+    return deep(LISTED, 3)
+
+
+def forget_sample(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """A verifier that leaves a sample of level 0 out of its ledger, and does not miss it."""
+
+    def disable(patch: pytest.MonkeyPatch) -> None:
+        without(patch, Checking, "check_samples", f"ledger.add('{name}'")
+        without(patch, ClaimLedger, "take", "claims are missing")
+        unregistered(patch)
+
+    return disable
+
+
+def forget_folds(patch: pytest.MonkeyPatch) -> None:
+    """A verifier that leaves the samples of folded roots out of the claim."""
+    without(patch, opening, "verify_opening", "added.append(SampleClaim", "claim + weight * value")
+    unregistered(patch)
+
+
+@cache
+def weights_of_two_minds() -> VerifyingKey:
+    """A key whose word is close to good weights and to others out of range: registered and sampled as the good ones, and accepted."""
+    circuit = listed()
+    program, (pk, _) = circuit.program, keys(circuit)
+    cells = as_cells(pk.weights)
+    word, _ = both_weights()
+    for seed in range(256):
+        vk = forged_registration(program, word, cells, Lie(padding=np.random.default_rng(seed)))
+        with forgotten_registrations():
+            try:
+                check_key(vk)
+                return vk
+            except ProofRejected:
+                continue
+    raise AssertionError("no registration misses the other columns")
+
+
+@cache
+def both_weights() -> tuple[Committed, dict[int, Any]]:
+    """The word, with the good cells; and the other weights."""
+    circuit = listed()
+    pk, _ = keys(circuit)
+    w2 = tensor_ids(circuit)["w2"]
+    other = dict(pk.weights) | {w2: pk.weights[w2].astype(np.int64) * 3 + 100}
+    good, evil = (commit_cells(circuit.program, as_cells(weights)).cells for weights in (pk.weights, other))
+    return mixed(circuit.program.params.oracles[0].code, good, evil, np.random.default_rng(5)), other
+
+
+@cache
+def other_weights() -> Attempt:
+    """An inference with the weights that were not registered, under a commitment that is close to both."""
+    circuit = listed()
+    vk, (word, other), (pk, _) = weights_of_two_minds(), both_weights(), keys(circuit)
+    values = run_graph(circuit.graph, leaves_of(pk, toy_input()) | other)
+    used = replace(word, cells=commit_cells(circuit.program, as_cells(other)).cells)
+
+    def make(seed: int) -> Attempt:
+        lie = Lie(padding=np.random.default_rng(seed), omit={0})
+        return Attempt(vk, forge(pk, Claimed(values=values, weights=used, sample=vk.weights_sample), lie))
+
+    return until(make, forget_sample("weights sample"))
+
+
+@cache
+def other_witness() -> Attempt:
+    """The witness' sample is that of another message which its word is close to."""
+    circuit = listed()
+    pk, vk = keys(circuit)
+    values = run_graph(circuit.graph, leaves_of(pk, toy_input()))
+
+    def make(seed: int) -> Attempt:
+        return Attempt(vk, forge(pk, Claimed(values=values), Lie(second_witness=np.random.default_rng(seed), omit={1})))
+
+    return until(make, forget_sample("witness sample"))
+
+
+@cache
+def other_folds() -> Attempt:
+    """The samples of the folded roots are those of other messages which their words are close to."""
+    circuit = listed()
+    pk, vk = keys(circuit)
+    values = run_graph(circuit.graph, leaves_of(pk, toy_input()))
+
+    def make(seed: int) -> Attempt:
+        return Attempt(vk, forge(pk, Claimed(values=values), Lie(second_fold=np.random.default_rng(seed))))
+
+    return until(make, forget_folds)
 
 
 # Encodings -----------------------------------------------------------------------------------------------------------------------

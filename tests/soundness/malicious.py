@@ -196,6 +196,10 @@ class Lie:
     """Leaves the claims of these numbers out of the opening, for a verifier that forgets them."""
     repair_opening: Repair | None = None
     """Chooses a folded message so that the opening's final check holds."""
+    second_witness: np.random.Generator | None = None
+    """The witness oracle's word is as close to a second message, of random padding, and the sample is that one's."""
+    second_fold: np.random.Generator | None = None
+    """The words of all folded roots are as close to a second, random message, the samples are that one's and left out of the claim."""
 
 
 class MaliciousTranscript(ProverTranscript):
@@ -243,11 +247,18 @@ class Malicious(Proving):
         if self.lie.padding is not None:
             oracle = filled(cell_indices(layout).values(), oracle, self.lie.padding)
         committed = commitment.commit(self.kernels, self.program.params.oracles[1].code, oracle)
+        if self.lie.second_witness is not None:
+            second = filled(cell_indices(layout).values(), oracle, self.lie.second_witness)
+            committed = mixed(self.program.params.oracles[1].code, oracle, second, self.lie.second_witness)
+            self.second = replace(committed, cells=second)
         if self.lie.codewords is not None:
             codewords = self.lie.codewords(committed.codewords.copy())
             committed = Committed(oracle, codewords, MerkleTree(self.kernels.hash_columns(codewords), self.kernels))
         self.transcript.send_bytes("witness root", committed.root)
         return committed
+
+    def take_samples(self, committed: Committed) -> list[Sample]:
+        return super().take_samples(self.second if self.lie.second_witness is not None else committed)
 
     def fractions(self, alpha: Ext, beta: Ext) -> Stack:
         numerators, den = super().leaves(alpha, beta)
@@ -341,6 +352,8 @@ class Malicious(Proving):
 
     def open(self, committed: Committed, forms: Sequence[Form | Sample]) -> None:
         forms = [form for i, form in enumerate(forms) if i not in self.lie.omit]
+        if self.lie.second_fold is not None:
+            return self.open_with_second_folds(committed, forms, self.lie.second_fold)
         if self.lie.repair_opening is None:
             return super().open(committed, forms)
         total = self.verifiers_total()
@@ -352,6 +365,27 @@ class Malicious(Proving):
         ]
         forged_opening(self.transcript, self.kernels, params, [self.weights, committed], tables, total, self.lie.repair_opening)
         return None
+
+    def open_with_second_folds(self, committed: Committed, forms: Sequence[Form | Sample], rng: np.random.Generator) -> None:
+        seconds: list[Cells] = []
+
+        honest_commit = commitment.commit
+
+        def commit(kernels: Kernels, code: Code, cells: Cells) -> Committed:
+            seconds.append(random_cells(rng, cells.size).reshape(cells.shape))
+            with pytest.MonkeyPatch.context() as inner:
+                inner.setattr(commitment, "commit", honest_commit)
+                return mixed(code, cells, seconds[-1], rng)
+
+        def add_sample(transcript: ProverTranscript, kernels: Kernels, share: Any) -> None:
+            form = kernels.eq_table(transcript.challenges("sample point", share.form.shape[1].bit_length() - 1))
+            transcript.send_elements("sample", [kernels.inner_product(form, seconds[-1])])
+            transcript.challenge("sample batch")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(commitment, "commit", commit)
+            patch.setattr(commitment, "_add_sample", add_sample)
+            super().open(committed, forms)
 
     def verifiers_total(self) -> Ext:
         """The batched claim that the verifier will have: it is asked, with the messages so far."""
@@ -370,6 +404,14 @@ def filled(indices: Any, oracle: Cells, rng: np.random.Generator) -> Cells:
     for index in indices:
         owned[index] = True
     return np.where(owned, oracle, random_cells(rng, oracle.size))
+
+
+def mixed(code: Code, cells: Cells, second: Cells, rng: np.random.Generator) -> Committed:
+    """A word with half its columns, at random, of one message's codeword and half of another's: both are close to it."""
+    codewords = commitment.commit(kernels(), code, cells).codewords.copy()
+    columns = rng.permutation(codewords.shape[1])[: codewords.shape[1] // 2]
+    codewords[:, columns] = commitment.commit(kernels(), code, second).codewords[:, columns]
+    return Committed(cells, codewords, MerkleTree(kernels().hash_columns(codewords), kernels()))
 
 
 def random_cells(rng: np.random.Generator, size: int) -> Cells:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pytest
 from soundness import attacks
-from soundness.attacks import change, plus, toy_lie
+from soundness.attacks import Attempt, change, plus, toy_lie
 from soundness.malicious import (
     Claimed,
     Lie,
@@ -555,10 +555,11 @@ def test_swapped_roots() -> None:
     assert (error.value.stage, error.value.reason) == ("statement", "the proof is for other weights")
 
 
-@pytest.mark.parametrize("label", ["lookup grinding", "query grinding"])
-def test_wrong_nonce(label: str) -> None:
+@pytest.mark.parametrize("attack", [attacks.no_lookup_work, attacks.no_query_work, attacks.no_fold_work])
+def test_wrong_nonce(attack: Callable[[], Attempt]) -> None:
+    label = f"{attack.__name__.split('_')[1]} grinding"
     with pytest.raises(ProofRejected) as error:
-        attacks.without_work(label)()
+        attack()()
     assert error.value.stage == "grinding"
     assert repr(label) in error.value.reason
 

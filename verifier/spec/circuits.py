@@ -9,7 +9,7 @@ import numpy as np
 from ciro_zk.circuit.graph import GraphBuilder
 from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled, Sign, Window
 from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard, MatMul, Maximum, Requantise, Reshape, Transpose
-from ciro_zk.params import STANDARD, TESTING, Preset
+from ciro_zk.params import JOHNSON, STANDARD, TESTING, Preset
 from ciro_zk.program.circuit import Circuit
 
 
@@ -67,7 +67,7 @@ def varied() -> Circuit:
 
 
 @cache
-def blocks() -> Circuit:
+def blocks(preset: Preset = TESTING) -> Circuit:
     """A weight that is split into blocks, and openings of two levels."""
     b = GraphBuilder()
     limbs = b.table(Range(bits=6))
@@ -77,12 +77,17 @@ def blocks() -> Circuit:
     (acc,) = b.add(MatMul(inputs=(x, w)), "dense")
     y, *_ = b.add(Requantise(inputs=(acc,), shift=6, tables=(relu,), range_table=limbs), "relu")
     b.output("y", y, scale=1.0)
-    return Circuit(b.build(), {w: (7 * np.arange(12000) % 61 - 30).reshape(1, 300, 40)}, "blocks", 6, preset=TESTING)
+    return Circuit(b.build(), {w: (7 * np.arange(12000) % 61 - 30).reshape(1, 300, 40)}, "blocks", 6, preset=preset)
 
 
 def standard() -> Circuit:
     """The least circuit at 100 bits."""
     return least(STANDARD)
+
+
+def listed() -> Circuit:
+    """The same at 100 bits, words decoded to lists."""
+    return blocks(JOHNSON)
 
 
 def sample(circuit: Circuit, number: int = 0) -> dict[str, np.ndarray]:

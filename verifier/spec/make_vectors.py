@@ -36,7 +36,7 @@ from ciro_zk.proof import Proof
 from ciro_zk.prover import Proving, Witness, committed_weights, prove, setup
 from ciro_zk.security import ProofShape, commitment_params
 from ciro_zk.witness import Run, infer
-from verifier.spec.circuits import blocks, least, sample, standard, varied
+from verifier.spec.circuits import blocks, least, listed, sample, standard, varied
 from verifier.spec.record import check, element, plan_entry, run_entry
 
 FOLDER = Path(__file__).parent / "vectors"
@@ -306,15 +306,17 @@ def levels() -> list[Json]:
                 log_leaves=num_vars[1] + 1, max_columns=3, product_rounds=num_vars[0], product_degree=3, num_products=4, num_zero_checks=2,
                 num_claims=14, num_vars=num_vars,
             )  # fmt: skip
-            for first in (None, (max(num_vars[0] // 2, 4) + 1, 2)):
+            for first in (None, (max(num_vars[0] // 2, 4) + 1, preset.log_blowup)):
                 try:
                     params = commitment_params(preset, shape, first)
                 except ValueError:
                     continue
                 chosen = [
-                    [[o.num_vars, o.code.log_columns, o.code.log_blowup, o.code.num_queries] for o in level] for level in params.levels
+                    [[o.num_vars, o.code.log_columns, o.code.log_blowup, o.code.num_queries, o.code.multiplicity] for o in level]
+                    for level in params.levels
                 ]
-                found.append({"preset": preset.name, "num_vars": list(num_vars), "first": first and list(first), "levels": chosen})
+                entry = {"preset": preset.name, "num_vars": list(num_vars), "first": first and list(first), "levels": chosen}
+                found.append(entry | {"fold_grinding_bits": params.fold_grinding_bits})
     return found
 
 
@@ -334,7 +336,7 @@ def made() -> dict[str, bytes]:
         "levels.json": text({"shape": "log_leaves = v1 + 1, max_columns 3, rounds v0, degree 3, 4 products, 2 zero checks, 14 claims",
                              "entries": levels()}),
     }  # fmt: skip
-    cases = {"varied": (varied(), 1), "blocks": (blocks(), 1), "batch": (least(), 3), "standard": (standard(), 1)}
+    cases = {"varied": (varied(), 1), "blocks": (blocks(), 1), "batch": (least(), 3), "standard": (standard(), 1), "listed": (listed(), 1)}
     for name, (circuit, batch) in cases.items():
         pk, vk, proof = proven(circuit, batch)
         files |= {f"{name}.vkey": vk, f"{name}.proof": proof, f"{name}.json": text(honest_entry(vk, proof))}

@@ -17,7 +17,7 @@ from ciro_zk.commitment.levels import Demand, choose_levels, opening_bytes
 from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.commitment.proximity import ERROR_BITS, MIN_MULTIPLICITY, agreement_squared, bad_challenges, list_size, num_queries_for
 from ciro_zk.field.extension import P
-from ciro_zk.params import CONSERVATIVE, JOHNSON, PRESETS, STANDARD, TESTING, Preset
+from ciro_zk.params import CONSERVATIVE, JOHNSON, PRESETS, STANDARD, Preset
 from ciro_zk.security import VERDICT_MARGIN, ProofShape, commitment_params, lookup_grinding, security_report
 
 SHAPE = ProofShape(
