@@ -13,6 +13,7 @@ from ciro_zk.cli.report import Stopwatch, bytes_text, rounded, seconds_text
 from ciro_zk.cli.session import Session, session
 from ciro_zk.cli.summary import max_abs_error
 from ciro_zk.errors import InputError
+from ciro_zk.params import PRESETS, STANDARD
 
 if TYPE_CHECKING:
     from ciro_zk.program.circuit import Circuit
@@ -32,6 +33,9 @@ def compile_command(
         list[str] | None, typer.Option("--shape", metavar="NAME=1,3,..", help="Shape of an input with dynamic axes, or AXIS=length.")
     ] = None,
     bits: Annotated[int, typer.Option("--bits", min=6, max=16, help="Width of quantised weights and activations.")] = 12,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="|".join(PRESETS), help="Security settings; johnson: smaller proofs, more work.")
+    ] = STANDARD.name,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and report accuracy, bounds and cost; write nothing.")] = False,
     json: Json = False,
 ) -> None:
@@ -50,7 +54,9 @@ def compile_command(
         shapes = parse_shapes(shape or [], names)
         watch = Stopwatch()
         with out.progress() as progress, named_after(calibration, "calibration"):
-            circuit = ciro_zk.compile(str(model), data, input_range=ranges or None, shapes=shapes or None, bits=bits, progress=progress)
+            circuit = ciro_zk.compile(
+                str(model), data, input_range=ranges or None, shapes=shapes or None, bits=bits, preset=preset, progress=progress
+            )
         seconds = watch.seconds
         num_bytes = len(bytes(circuit)) if dry_run or output is None else write_circuit(out, output, circuit, model)
         _show(out, circuit, seconds, num_bytes, None if dry_run else output)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from ciro_zk.errors import InputError
+from ciro_zk.params import PRESETS
 from ciro_zk.progress import Progress, Step, silent
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def compile(
     input_range: Mapping[str, Sequence[float]] | None = None,
     shapes: Mapping[str, Sequence[int] | int] | None = None,
     bits: int = 12,
+    preset: str = "standard",
     state: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Circuit:
@@ -69,6 +71,9 @@ def compile(
         Full shapes by input name, or lengths by symbolic axis. A symbolic axis 0 is 1 by default.
     bits : int
         Bits of weights and activations, 6 to 16.
+    preset : str
+        The security settings: "standard", "conservative", "johnson" (smaller proofs for more work), or "testing"
+        (no security). They become part of the program.
     state : dict, optional
         The output that holds the new state by the input that takes it: both get one scale, so that the proofs of
         several steps can be chained (`verify_chain`).
@@ -82,7 +87,7 @@ def compile(
     UnsupportedOperator
         It has nodes that cannot be proven: all of them are listed.
     InputError
-        Calibration data, ranges, shapes or bits are wrong or missing.
+        Calibration data, ranges, shapes, bits or preset are wrong or missing.
     BoundsError
         A bound that soundness or completeness needs cannot be certified.
     """
@@ -95,6 +100,8 @@ def compile(
     report = progress or silent
     if isinstance(bits, bool) or not isinstance(bits, int) or not MIN_BITS <= bits <= MAX_BITS:
         raise InputError(f"bits lie in [{MIN_BITS}, {MAX_BITS}]", field="bits", value=bits, remedy="12 is a good choice")
+    if preset not in PRESETS:
+        raise InputError("there is no such preset", field="preset", value=preset, remedy=f"give one of {', '.join(PRESETS)}")
     report(Step("read the model"))
     loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
     links = check_state(program, state, result.input_range)
@@ -111,6 +118,7 @@ def compile(
         name=loaded.name,
         bits=bits,
         calibration=result.as_json(),
+        preset=PRESETS[preset],
         accuracy=accuracy(assembled.graph, assembled.weights, observed, report),
         deviations=assembled.deviations,
     )

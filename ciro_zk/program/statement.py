@@ -58,7 +58,7 @@ def sample_point(model_commitment: bytes, num_vars: int) -> tuple[Ext, ...]:
     weights."""
     transcript = Transcript(f"{PROTOCOL} weights sample")
     transcript.absorb("model commitment", model_commitment)
-    return transcript.challenges("sample point", num_vars)
+    return transcript.challenges("weights sample point", num_vars)
 
 
 def tensors_digest(ports: Sequence[Port], tensors: Sequence[Tensor], values: Mapping[str, Integers]) -> bytes:

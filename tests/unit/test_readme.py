@@ -137,11 +137,12 @@ def test_protocol_page_has_the_codes_constants() -> None:
 
 
 MESSAGES = """
-    (witness root)(lookup grinding)?(lookup challenges)(root denominator)
+    (witness root)((weights sample point)(witness sample point)(witness sample))?(lookup grinding)?(lookup challenges)(root denominator)
     ((layer batch)((layer round)(layer challenge))*(layer values)(layer half))+
     (accumulator values)(zero check point)(product batch)((product round)(product challenge))*(factor values)+(output point)+
     (opening batch)
-    (((opening round)(opening challenge))*((folded root)|(clear message))(query grinding)?
+    (((opening round)(fold grinding)?(opening challenge))*
+        ((folded root)((sample point)(sample)(sample batch))?|(clear message))(query grinding)?
         ((positions)(columns)(siblings)(query batch))+)+
     ((opening round)(opening challenge))*
 """
@@ -163,17 +164,21 @@ def test_protocol_page_lists_the_messages_in_order(monkeypatch: pytest.MonkeyPat
 
     spy(VerifierTranscript, "receive_bytes")
     spy(Transcript, "_words")
-    circuit = ciro_zk.compile(ROOT / "models" / "lenet5" / "lenet5.onnx", ROOT / "circuits" / "lenet5" / "calibration.json")
-    pk, vk = ciro_zk.setup(circuit)
-    proof = ciro_zk.prove(pk, ciro_zk.infer(pk, np.zeros((1, 1, 28, 28))))
-    check_registration(vk)
-    labels.clear()
-    ciro_zk.verify(vk, proof)
-    pattern = re.sub(r"\(([a-z ]+)\)", r"(?:\1;)", re.sub(r"\n\s*", "", MESSAGES))
-    assert re.fullmatch(pattern, "".join(f"{label};" for label in labels))
+    seen: set[str] = set()
+    for preset in ("standard", "johnson"):
+        folder = ROOT / "circuits" / "lenet5"
+        circuit = ciro_zk.compile(ROOT / "models" / "lenet5" / "lenet5.onnx", folder / "calibration.json", preset=preset)
+        pk, vk = ciro_zk.setup(circuit)
+        proof = ciro_zk.prove(pk, ciro_zk.infer(pk, np.zeros((1, 1, 28, 28))))
+        check_registration(vk)
+        labels.clear()
+        ciro_zk.verify(vk, proof)
+        pattern = re.sub(r"\(([a-z ]+)\)", r"(?:\1;)", re.sub(r"\n\s*", "", MESSAGES))
+        assert re.fullmatch(pattern, "".join(f"{label};" for label in labels))
+        seen |= set(labels)
     table = PROTOCOL_PAGE.read_text().partition("## The transcript, message by message")[2].partition("\n## ")[0]
     listed = {label for row in table.splitlines() if row.startswith("| ") for label in re.findall(r"`([a-z ]+)`", row)}
-    assert listed - {"domain", "lookup grinding"} == set(labels)
+    assert listed - {"domain", "lookup grinding"} == seen
 
 
 def test_worked_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -278,7 +278,7 @@ class Checking:
             weights, witness = self.plan["opening"]["levels"][0]
             alone = Transcript(sample, b"ciro_zk native 2 weights sample")
             alone.absorb("model commitment", model)
-            point = alone.draw("sample point", weights["num_vars"])
+            point = alone.draw("weights sample point", weights["num_vars"])
             self.samples.append((point, alone.elements("weights sample", 1)[0]))
             point = transcript.draw("witness sample point", witness["num_vars"])
             self.samples.append((point, transcript.elements("witness sample", 1)[0]))
