@@ -35,34 +35,41 @@ class Deviation:
     `cells`: by how much every cell does, beyond what its inputs' errors and its own rounding explain. `coefficients`:
     |integer coefficient - ideal one| by operand (`combine`), for all entries (`axis_map`), for the negative slope (the
     clamp of a `requantise`). `exact_low`, `exact_high`: whether a function is constant beyond that end in the model
-    too; otherwise the ideal function goes on, and a value there is saturated.
+    too; otherwise the ideal function goes on, and a value there is saturated. `reach`: how far, in units of its argument, a jump of
+    the ideal function may lie from the table's. `whole`: its values are whole numbers, not rounded ones, and between two
+    arguments it has one of the two's values. `limit`: a value of this size or more stands for all beyond; 0 for none.
     """
 
     cells: float = 0.0
     coefficients: tuple[float, ...] = ()
     exact_low: bool = False
     exact_high: bool = False
+    reach: float = 0.0
+    whole: bool = False
+    limit: int = 0
 
     def coefficient(self, position: int) -> float:
         """The deviation of one coefficient."""
         return self.coefficients[position] if position < len(self.coefficients) else 0.0
 
     def as_json(self) -> list[Any]:
-        """[cells, coefficients, exact_low, exact_high]."""
-        return [self.cells, list(self.coefficients), self.exact_low, self.exact_high]
+        """[cells, coefficients, exact_low, exact_high, reach, whole, limit]."""
+        return [self.cells, list(self.coefficients), self.exact_low, self.exact_high, self.reach, self.whole, self.limit]
 
     @staticmethod
     def from_json(value: object) -> Deviation:
         """The reverse of `as_json`; `ValueError` for anything else."""
-        if not isinstance(value, list) or len(value) != 4 or not isinstance(value[1], list):
-            raise ValueError("a deviation has four entries")
-        cells, coefficients, low, high = value
-        for number in (cells, *coefficients):
+        if not isinstance(value, list) or len(value) != 7 or not isinstance(value[1], list):
+            raise ValueError("a deviation has seven entries")
+        cells, coefficients, low, high, reach, whole, limit = value
+        for number in (cells, *coefficients, reach):
             if not isinstance(number, float) or not isfinite(number) or number < 0:
                 raise ValueError("a deviation is a number of at least 0")
-        if not isinstance(low, bool) or not isinstance(high, bool):
-            raise ValueError("the ends of a deviation are true or false")
-        return Deviation(cells, tuple(coefficients), low, high)
+        if not isinstance(low, bool) or not isinstance(high, bool) or not isinstance(whole, bool):
+            raise ValueError("the ends of a deviation, and whether it is whole, are true or false")
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            raise ValueError("the limit of a deviation is a whole number of at least 0")
+        return Deviation(cells, tuple(coefficients), low, high, reach, whole, limit)
 
 
 EXACT = Deviation()
@@ -86,6 +93,9 @@ def envelope(function: Function, low: Floats, high: Floats, deviation: Deviation
     extremum between neighbouring samples by which it would leave their range, and that beyond an end that is not exact
     it is no steeper than in its table.
     """
+    if isinstance(function, Clamp) and deviation.whole:
+        # a step: any argument but the integer itself may be on either side
+        return np.clip(np.floor(low), *function.range), np.clip(np.ceil(high), *function.range)
     if isinstance(function, Clamp):
         slope = function.numerator / (1 << function.shift)
         steep, flat = slope + deviation.coefficient(0), max(slope - deviation.coefficient(0), 0.0)
@@ -96,6 +106,7 @@ def envelope(function: Function, low: Floats, high: Floats, deviation: Deviation
         return np.clip(least, bottom, ceiling) - deviation.cells, np.clip(most, bottom, ceiling) + deviation.cells
     start, stop = function.window
     values = function(np.arange(start, stop + 1, dtype=np.int64))
+    low, high = low - deviation.reach, high + deviation.reach
     first = np.clip(np.nan_to_num(np.floor(low), nan=-np.inf), start, stop).astype(np.int64) - start
     last = np.clip(np.nan_to_num(np.ceil(high), nan=np.inf), start, stop).astype(np.int64) - start
     smallest, greatest = _extrema(values, first, last)
@@ -105,8 +116,11 @@ def envelope(function: Function, low: Floats, high: Floats, deviation: Deviation
         excess += np.maximum(start - low, 0.0)
     if not deviation.exact_high:
         excess += np.maximum(high - stop, 0.0)
-    slack = ROUNDING + deviation.cells + steepest * excess
-    return smallest - slack, greatest + slack
+    slack = (0.0 if deviation.whole else ROUNDING) + deviation.cells + np.where(excess > 0, steepest * excess, 0.0)
+    least, most = smallest - slack, greatest + slack
+    if deviation.limit:
+        least, most = np.where(smallest <= -deviation.limit, -np.inf, least), np.where(greatest >= deviation.limit, np.inf, most)
+    return least, most
 
 
 def _extrema(values: Integers, first: Integers, last: Integers) -> tuple[Integers, Integers]:

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from ciro_zk.compiler.calibrate import Calibration, Observed
     from ciro_zk.compiler.emit import Context
-    from ciro_zk.compiler.fold import Static
+    from ciro_zk.compiler.emit.context import CurveKey, CurveRange
     from ciro_zk.compiler.load import Model, Source
     from ciro_zk.compiler.lower import Program
+    from ciro_zk.compiler.static import Static
     from ciro_zk.program.circuit import Circuit
 
 __all__ = ["compile", "supported_operators"]
@@ -108,7 +109,7 @@ def compile(
     report(Step("quantise"))
     tied = groups(program, links)
     ranges = tied_ranges(program, tied, _ranges(program, result))
-    context = Context(bits, ranges, _curve_ranges(program, result), frozenset().union(*tied))
+    context = Context(bits, ranges, _curve_ranges(program, result, ranges), frozenset().union(*tied))
     _inputs(context, static, result)
     emit(context, program.steps, (tensor for _, tensor in program.outputs))
     assembled = assemble(context.draft, _outputs(context, program, links))
@@ -197,28 +198,40 @@ def _statistics(program: Program) -> set[str]:
     return found
 
 
-def _curve_ranges(program: Program, result: Calibration) -> dict[str, float]:
-    """The greatest argument of each curve: one input scale, hence one table, for all its uses."""
+def _curve_ranges(program: Program, result: Calibration, ranges: Mapping[str, float]) -> dict[CurveKey, CurveRange]:
+    """The ranges of each curve: one input and one output scale, hence one table, for all its uses."""
+    from ciro_zk.compiler.emit.context import CurveRange
     from ciro_zk.compiler.steps import Activation, Curve, Requantised
 
-    found: dict[str, float] = {}
+    found: dict[CurveKey, CurveRange] = {}
     for step in program.steps:
         function = step.function if isinstance(step, (Activation, Requantised)) else None
         if isinstance(function, Curve):
-            found[function.name] = max(found.get(function.name, 0.0), result.max_abs[function.statistic])
+            before = found.get(function.key, CurveRange(0.0, 0.0))
+            argument, value = result.max_abs[function.statistic], ranges[step.statistic]
+            found[function.key] = CurveRange(max(before.argument, argument), max(before.value, value))
     return found
 
 
 def _inputs(context: Context, static: Static, result: Calibration) -> None:
     """The public inputs: their scales and declared integer ranges."""
-    from ciro_zk.compiler.emit.context import Value, cells
+    import numpy as np
+
+    from ciro_zk.compiler.emit.context import MAX_WHOLE, Value, cells
     from ciro_zk.compiler.samples import input_types
 
     types = input_types(static.model)
     for name, shape in static.inputs.items():
-        whole = types[name].kind != "f" and result.max_abs[name] <= context.top
+        whole = types[name].kind != "f"
         scale = 1.0 if whole else context.scale(name)
-        low, high = 0 if types[name].kind == "u" else -context.top, context.top
+        reach = max(context.top, floor(result.max_abs[name])) if whole else context.top
+        if reach > MAX_WHOLE:
+            raise InputError(
+                "whole numbers beyond 2^24 are not supported", field=name, value=reach, remedy="use a float input, or narrow it"
+            )
+        if whole and types[name].kind != "b":
+            reach = min(reach, int(np.iinfo(types[name]).max))
+        low, high = 0 if types[name].kind == "u" else -reach, reach
         if types[name].kind == "b":
             low, high = 0, 1
         elif name in result.input_range:

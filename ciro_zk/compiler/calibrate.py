@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ciro_zk.compiler.fold import Static
-from ciro_zk.compiler.load import FLOATS, Array, Model
+from ciro_zk.compiler.load import FLOATS, WHOLE, Array, Model
 from ciro_zk.compiler.runtime import FloatModel
 from ciro_zk.compiler.shapes import MAX_RANK, Shape
+from ciro_zk.compiler.static import Static
 from ciro_zk.errors import InputError, ModelError
 from ciro_zk.progress import Progress, Step
 
@@ -38,7 +38,7 @@ class Calibration:
     shapes: dict[str, Shape]
     input_range: dict[str, tuple[float, float]]
     max_abs: dict[str, float]
-    """Largest magnitude by ONNX tensor name, inputs included."""
+    """Largest magnitude by ONNX tensor name, inputs included; a bool is 0 or 1."""
     num_samples: int
 
     def as_json(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def calibrate(
 ) -> tuple[Calibration, Observed]:
     """Run the float model on every sample; keep `keep` of them for the comparison."""
     made = [name for node in static.nodes for name in node.output if name]
-    names = [name for name in (*static.inputs, *made) if name not in static.constants and static.types.get(name) in FLOATS]
+    names = [name for name in (*static.inputs, *made) if name not in static.constants and static.types.get(name) in (*FLOATS, *WHOLE)]
     outputs = [value.name for value in static.model.proto.graph.output if value.name not in static.constants]
     model = FloatModel(static, list(dict.fromkeys((*names, *outputs))))
     peaks = dict.fromkeys((*static.inputs, *names), 0.0)

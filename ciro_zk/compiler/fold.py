@@ -6,42 +6,23 @@ constants too. The others get their outputs' types and shapes from ONNX's own in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
 import onnx
 from onnx import TypeProto, defs, helper, numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
 
+from ciro_zk.compiler.evaluate import evaluate
+from ciro_zk.compiler.expand import expand
 from ciro_zk.compiler.load import Array, Model, check_finite
 from ciro_zk.compiler.shapes import Shape
+from ciro_zk.compiler.static import Static, label
 from ciro_zk.errors import ModelError
 
 MAX_FOLDED_CELLS = 1 << 26
 SHAPELESS = {"GroupNormalization"}
 """Operators whose output has the first input's shape, which ONNX does not infer."""
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
-
-
-@dataclass(slots=True)
-class Static:
-    """A model with static shapes and its constants folded away."""
-
-    model: Model
-    inputs: dict[str, Shape]
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    """The nodes that compute on data, in order."""
-    constants: dict[str, Array] = field(default_factory=dict)
-    shapes: dict[str, Shape] = field(default_factory=dict)
-    """Static shapes; a tensor that depends on an unsupported operator may have none."""
-    types: dict[str, int] = field(default_factory=dict)
-    """ONNX element types."""
-
-
-def label(node: onnx.NodeProto) -> str:
-    """How messages name a node: its name, or its output when it has none."""
-    return node.name or next((f"-> {name}" for name in node.output if name), node.op_type)
 
 
 def fold(model: Model, inputs: dict[str, Shape]) -> Static:
@@ -65,6 +46,12 @@ def _fold_node(static: Static, node: onnx.NodeProto) -> None:
         return
     if _shape_query(static, node):
         return
+    if any(name not in static.constants for name in node.input if name):
+        parts = expand(static, node)
+        if parts is not None:
+            for part in parts:
+                _fold_node(static, part)
+            return
     _infer(static, node)
     names = [name for name in node.input if name]
     subgraphs = any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute)
@@ -76,7 +63,7 @@ def _fold_node(static: Static, node: onnx.NodeProto) -> None:
         raise ModelError(
             "this constant would have more than 2^26 cells", file=static.model.file, node=label(node), remedy="export a smaller model"
         )
-    for name, value in zip(node.output, _evaluate(static, node, names), strict=False):
+    for name, value in zip(node.output, _evaluate(static, node), strict=False):
         if name:
             array = np.asarray(value)
             check_finite(array, static.model.file, label(node))
@@ -86,18 +73,21 @@ def _fold_node(static: Static, node: onnx.NodeProto) -> None:
 
 
 def _shape_query(static: Static, node: onnx.NodeProto) -> bool:
-    """Fold Shape and Size; whether it was one of them."""
-    if node.op_type not in ("Shape", "Size") or node.input[0] not in static.shapes:
+    """Fold Shape, Size and EyeLike; whether it was one of them."""
+    if node.op_type not in ("Shape", "Size", "EyeLike") or node.input[0] not in static.shapes:
         return False
     shape = static.shapes[node.input[0]]
     if node.op_type == "Size":
-        value = np.array(prod(shape), dtype=np.int64)
+        value: Array = np.array(prod(shape), dtype=np.int64)
+    elif node.op_type == "EyeLike":
+        zeros = np.zeros(shape, helper.tensor_dtype_to_np_dtype(static.types[node.input[0]]))
+        value = evaluate(node, static.model.opset, {0: zeros})[0]
     else:
         settings = {a.name: int(a.i) for a in node.attribute}
         value = np.array(shape[settings.get("start", 0) : settings.get("end", len(shape))], dtype=np.int64)
     name = node.output[0]
     static.constants[name], static.shapes[name] = value, value.shape
-    static.types[name] = onnx.TensorProto.INT64
+    static.types[name] = helper.np_dtype_to_tensor_dtype(value.dtype)
     return True
 
 
@@ -137,20 +127,12 @@ def _infer(static: Static, node: onnx.NodeProto) -> None:
             static.shapes[name] = tuple(int(d.dim_value) for d in tensor.shape.dim)
 
 
-def _evaluate(static: Static, node: onnx.NodeProto, names: list[str]) -> list[Array]:
+def _evaluate(static: Static, node: onnx.NodeProto) -> list[Array]:
     """The outputs of a node whose inputs are constants."""
-    values = {name: static.constants[name] for name in names}
-    inputs = [helper.make_tensor_value_info(n, static.types[n], v.shape) for n, v in values.items()]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-    graph = helper.make_graph([node], "constant", inputs, outputs)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", static.model.opset)])
+    values = {i: static.constants[name] for i, name in enumerate(node.input) if name}
     try:
-        with np.errstate(all="ignore"):
-            results = iter(ReferenceEvaluator(model).run(None, values))
-    except Exception as error:  # onnx.reference raises whatever its numpy code does
-        reason = " ".join(str(error).split())[:300]
-        message = f"this constant cannot be computed: {reason}"
-        raise ModelError(
-            message, file=static.model.file, node=label(node), remedy="simplify the model (onnxsim) before compiling"
-        ) from error
-    return [np.asarray(next(results)) if name else np.zeros(0) for name in node.output]
+        return evaluate(node, static.model.opset, values)
+    except ValueError as error:
+        message = f"this constant cannot be computed: {error}"
+        remedy = "simplify the model (onnxsim) before compiling"
+        raise ModelError(message, file=static.model.file, node=label(node), remedy=remedy) from error

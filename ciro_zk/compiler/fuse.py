@@ -4,7 +4,7 @@
     Affine by a number after a Pair                 folded into its factor
     Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
     Select of zeros before Convolution              becomes its padding
-    Activation after a view or a max pool           moves before it (both commute with a monotone function)
+    Activation after a view or a max pool           moves before it (a max pool commutes with a monotone function)
     Activation after a requantised step             goes into its table
     Sum with a product                              goes into the product's accumulator (residual connections)
 
@@ -20,14 +20,17 @@ from math import isfinite
 
 import numpy as np
 
+from ciro_zk.compiler.curves import SATURATING
 from ciro_zk.compiler.lower.registry import Program
 from ciro_zk.compiler.steps import (
     Activation,
     Affine,
     Clip,
     Convolution,
+    Curve,
     Floats,
     Function,
+    Leaky,
     MatMul,
     MaxPool,
     Pair,
@@ -39,6 +42,7 @@ from ciro_zk.compiler.steps import (
     Softmax,
     Step,
     Sum,
+    Test,
     Transpose,
 )
 
@@ -108,7 +112,14 @@ def _affine(steps: _Steps) -> bool:
         if not _finite(weight) or (offset is not None and not _finite(offset)):
             continue
         merged = replace(
-            source, node=step.node, output=step.output, statistic=step.statistic, shape=step.shape, weight=weight, offset=offset
+            source,
+            node=step.node,
+            output=step.output,
+            statistic=step.statistic,
+            exact=step.exact,
+            shape=step.shape,
+            weight=weight,
+            offset=offset,
         )
         steps.replace([source, step], [merged])
         changed = True
@@ -217,9 +228,11 @@ def _padding(steps: _Steps) -> bool:
     return changed
 
 
-def _monotone_view(step: Step | None) -> bool:
-    """Whether a monotone function may move before this step."""
-    return isinstance(step, (Reshape, Transpose, MaxPool)) or (isinstance(step, Select) and all(-1 not in index for _, index in step.axes))
+def _commutes(step: Step | None, function: Function) -> bool:
+    """Whether a function may move before this step: before a max pool only one that never falls."""
+    if isinstance(step, MaxPool):
+        return isinstance(function, (Clip, Leaky)) or (isinstance(function, Curve) and function.name in SATURATING)
+    return isinstance(step, (Reshape, Transpose)) or (isinstance(step, Select) and all(-1 not in index for _, index in step.axes))
 
 
 def _activation(steps: _Steps) -> bool:
@@ -227,21 +240,21 @@ def _activation(steps: _Steps) -> bool:
     changed = False
     uses = steps.uses
     for step in list(steps.by_name.values()):
-        if not isinstance(step, Activation):
+        if not isinstance(step, Activation) or isinstance(step.function, Test):
             continue
         chain: list[Step] = []
         source = steps.by_name.get(step.inputs[0])
-        while source is not None and uses[source.output] == 1 and _monotone_view(source):
+        while source is not None and uses[source.output] == 1 and _commutes(source, step.function):
             chain.append(source)
             source = steps.by_name.get(source.inputs[0])
-        if not isinstance(source, Requantised) or uses[source.output] != 1:
+        if not isinstance(source, Requantised) or uses[source.output] != 1 or source.exact != step.exact:
             continue
         function = step.function if source.function is None else _composed(source.function, step.function)
         if function is None:
             continue
-        merged = replace(source, function=function, statistic=step.statistic)
+        merged = replace(source, function=function, statistic=step.statistic, exact=step.exact)
         if chain:
-            last = replace(chain[0], output=step.output, statistic=step.statistic)
+            last = replace(chain[0], output=step.output, statistic=step.statistic, exact=step.exact)
             steps.replace([source, chain[0], step], [merged, last])
         else:
             merged = replace(merged, output=step.output, node=source.node)
@@ -269,7 +282,7 @@ def _residual(steps: _Steps) -> bool:
     changed = False
     uses = steps.uses
     for step in list(steps.by_name.values()):
-        if not isinstance(step, Sum):
+        if not isinstance(step, Sum) or isinstance(step.function, Test):
             continue
         found = [i for i, name in enumerate(step.inputs) if _joins(steps.by_name.get(name), uses)]
         if not found:
@@ -288,6 +301,7 @@ def _residual(steps: _Steps) -> bool:
             node=step.node,
             output=step.output,
             statistic=step.statistic,
+            exact=step.exact,
             function=step.function,
             offset=_added(main.offset, None if partner is None else partner.offset),
             inputs=(main.inputs[0], *(step.inputs[i] for i in rest), *(() if partner is None else partner.inputs)),

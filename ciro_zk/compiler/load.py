@@ -16,6 +16,18 @@ MIN_OPSET = 9
 MAX_BYTES = 1 << 31
 MAX_MODEL_NODES = 1 << 16
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+WHOLE = (
+    TensorProto.BOOL,
+    TensorProto.INT8,
+    TensorProto.INT16,
+    TensorProto.INT32,
+    TensorProto.INT64,
+    TensorProto.UINT8,
+    TensorProto.UINT16,
+    TensorProto.UINT32,
+    TensorProto.UINT64,
+)
+"""Types whose values are whole numbers at scale 1."""
 
 Array = NDArray[np.generic]
 Source = str | Path | bytes | onnx.ModelProto

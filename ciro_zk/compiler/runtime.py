@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from ciro_zk.compiler.fold import Static
 from ciro_zk.compiler.load import Array
+from ciro_zk.compiler.static import Static, names_used
 from ciro_zk.errors import ModelError
 
 
@@ -55,23 +55,17 @@ class FloatModel:
 
 
 def _with_outputs(static: Static, names: Sequence[str]) -> onnx.ModelProto:
-    """The model with static input shapes and the given tensors as outputs."""
-    model = onnx.ModelProto()
-    model.CopyFrom(static.model.proto)
-    graph = model.graph
-    for value in graph.input:
-        if value.name in static.inputs:
-            kind = value.type.tensor_type.elem_type
-            value.CopyFrom(helper.make_tensor_value_info(value.name, kind, static.inputs[value.name]))
-    del graph.output[:]
-    del graph.value_info[:]
-    for name in names:
-        graph.output.append(helper.make_tensor_value_info(name, static.types[name], None))
-    # initialisers that are inputs too could be overridden: they are constants here
-    kept = [value for value in graph.input if value.name in static.inputs]
-    del graph.input[:]
-    graph.input.extend(kept)
-    return model
+    """The folded model with static input shapes and the given tensors as outputs."""
+    used = {name for node in static.nodes for name in names_used(node)}
+    graph = helper.make_graph(
+        static.nodes,
+        "folded",
+        [helper.make_tensor_value_info(name, static.types[name], shape) for name, shape in static.inputs.items()],
+        [helper.make_tensor_value_info(name, static.types[name], None) for name in names],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in static.constants.items() if name in used],
+    )
+    opsets = [helper.make_opsetid(domain, version) for domain, version in static.model.opsets.items()]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=static.model.proto.ir_version)
 
 
 def _session(model: onnx.ModelProto) -> Any:

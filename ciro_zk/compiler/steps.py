@@ -5,10 +5,10 @@
     pair        Contraction, Multiply: products of two computed tensors
     sum         Sum of tensors with signs, Average over windows
     rows        Softmax, Normalise: along the last axis
-    other       MaxPool, Activation, Fixed (a constant that is concatenated or put out)
+    other       MaxPool, Greatest, Without, Activation, Fixed (a constant that is concatenated or put out)
 
 Steps are immutable; fusions make new ones. Products, sums and averages end in a requantisation, which can take an
-activation along.
+activation along. An *exact* step makes whole numbers at scale 1 (ONNX's integers and bools): nothing is rounded.
 """
 
 from __future__ import annotations
@@ -42,10 +42,19 @@ class Leaky:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A smooth function by name ("sigmoid", "tanh"); `statistic` names the tensor of its arguments."""
+    """A function of `ciro_zk.compiler.curves` by name and parameters; `statistic` names the tensor of its arguments."""
 
     name: str
     statistic: str
+    parameters: tuple[float, ...] = ()
+    exact_input: bool = False
+    """The arguments are whole numbers at scale 1."""
+    exact_output: bool = False
+
+    @property
+    def key(self) -> tuple[str, tuple[float, ...], bool, bool]:
+        """Uses with equal keys share a table."""
+        return self.name, self.parameters, self.exact_input, self.exact_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,14 @@ class Scores:
     statistic: str
 
 
-Function = Clip | Leaky | Curve | Scores
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A whole number from an integer's sign: 1 where it is "positive" or "zero" and 0 elsewhere, or its "sign"."""
+
+    kind: str
+
+
+Function = Clip | Leaky | Curve | Scores | Test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +85,8 @@ class Step:
     shape: Shape
     statistic: str
     """The ONNX tensor whose calibrated range is the output's."""
+    exact: bool = False
+    """The result is made of whole numbers, at scale 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,6 +136,16 @@ class Normalise(Step):
     centred: bool
     epsilon: float
     factor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Greatest(Step):
+    """The greatest of two or more tensors of one shape, cell by cell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Without(Step):
+    """inputs[0] where the bool inputs[1] is 0, less than every cell of it where that is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

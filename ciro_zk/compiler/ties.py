@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import prod
 
+from ciro_zk.compiler.curves import SATURATING
 from ciro_zk.compiler.lower import Program
 from ciro_zk.compiler.steps import Activation, Curve, Requantised
 from ciro_zk.errors import InputError
@@ -62,7 +63,10 @@ def _origins(program: Program, tensor: str) -> set[str]:
 
 def tied_ranges(program: Program, tied: Iterable[set[str]], ranges: Ranges) -> dict[str, float]:
     """The ranges with those of every group made equal. The values of a curve that saturates have a range of their own, 1."""
-    unit = {step.statistic for step in program.steps if isinstance(step, (Activation, Requantised)) and isinstance(step.function, Curve)}
+    curves = [
+        (s.statistic, s.function) for s in program.steps if isinstance(s, (Activation, Requantised)) and isinstance(s.function, Curve)
+    ]
+    unit = {statistic for statistic, function in curves if function.name in SATURATING}
     found = dict(ranges)
     for group in tied:
         peak = max(1.0 if name in unit else ranges.get(name, 0.0) for name in group)

@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from unit.compiler.cases import CASES, Case
+from unit.compiler.case import Case
+from unit.compiler.cases import CASES
 from unit.compiler.checks import corners, floats, model, run_float
 
 from ciro_zk.compiler import compile as compile_model
@@ -19,7 +20,6 @@ from ciro_zk.witness import infer
 
 FLOAT32 = 1e-5
 """The float model's own rounding, relative to its greatest output."""
-USEFUL = 0.02
 
 
 def excess(circuit: Circuit, proto: onnx.ModelProto, x: Any) -> tuple[float, float]:
@@ -40,7 +40,7 @@ def test_single_operators(case: Case) -> None:
     proto = model(case.nodes(opset), {"x": case.shape}, constants, opset=opset)
     circuit = compile_model(proto, samples)
     beyond, bound = excess(circuit, proto, samples[: case.shape[0]])
-    assert beyond <= FLOAT32 and bound <= USEFUL
+    assert beyond <= FLOAT32 and bound <= case.bound
 
 
 def network(rng: np.random.Generator, last: str) -> onnx.ModelProto:

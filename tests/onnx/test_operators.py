@@ -6,7 +6,8 @@ import zlib
 
 import numpy as np
 import pytest
-from unit.compiler.cases import CASES, COUNT, Case, version
+from unit.compiler.case import COUNT, Case, version
+from unit.compiler.cases import CASES
 from unit.compiler.checks import compile_and_compare, floats, model
 
 from ciro_zk.compiler import compile as compile_model

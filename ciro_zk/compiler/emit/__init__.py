@@ -19,6 +19,7 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.Concat: views.concat,
     steps.Contraction: pairs.contraction,
     steps.Convolution: products.product,
+    steps.Greatest: views.greatest,
     steps.MatMul: products.product,
     steps.MaxPool: pooling.max_pool,
     steps.Multiply: pairs.multiply,
@@ -28,6 +29,7 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.Softmax: rows.softmax,
     steps.Sum: sums.total,
     steps.Transpose: views.transpose,
+    steps.Without: sums.without,
 }
 
 

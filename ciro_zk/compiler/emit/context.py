@@ -13,7 +13,7 @@ from ciro_zk.circuit.op import Op
 from ciro_zk.compiler import curves, scores
 from ciro_zk.compiler.draft import Draft
 from ciro_zk.compiler.quantise import Ratio, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up, top
-from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Scores, Shape, Step
+from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Scores, Shape, Step, Test
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
 
@@ -21,6 +21,24 @@ RELATIVE = 1e-12
 """What rounding of float64 may make of equal numbers."""
 MAX_CURVE_BITS = 20
 """Arguments of a curve are calibrated up to 2^20 units."""
+MAX_WHOLE = 1 << 24
+"""Whole numbers that a curve makes stay within this, as in a float32 model."""
+TESTS: dict[str, tables.Function] = {
+    "positive": tables.Clamp(minimum=0, maximum=1),
+    "sign": tables.Clamp(minimum=-1, maximum=1),
+    "zero": tables.Sampled(low=-1, values=(0, 1, 0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CurveRange:
+    """The greatest |argument| and |value| of a curve, over all its uses."""
+
+    argument: float
+    value: float
+
+
+CurveKey = tuple[str, tuple[float, ...], bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,70 +62,98 @@ class Context:
     bits: int
     ranges: Mapping[str, float]
     """max|x| by ONNX tensor name."""
-    curve_ranges: Mapping[str, float]
-    """The greatest |argument| of each curve, over all its uses."""
+    curve_ranges: Mapping[CurveKey, CurveRange]
     tied: Set[str]
     """Statistics whose scale is hit exactly, since other tensors have the same."""
     draft: Draft = field(default_factory=Draft)
     values: dict[str, Value] = field(default_factory=dict)
     fixed: dict[str, Floats] = field(default_factory=dict)
     """Constants that a later step quantises at its own scale."""
+    whole: set[str] = field(default_factory=set)
+    """Those of them that are whole numbers."""
 
     @property
     def top(self) -> int:
         return top(self.bits)
+
+    @property
+    def most(self) -> int:
+        """Where a curve's values saturate: an eighth beyond those of calibration."""
+        return self.top + self.top // 8
 
     def scale(self, statistic: str) -> float:
         """The scale that a calibrated range asks for."""
         peak = self.ranges[statistic]
         return (peak if peak > 0 else 1.0) / self.top
 
-    def curve_scale(self, name: str) -> float:
+    def curve_scale(self, curve: Curve) -> float:
         """The one input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
-        peak = self.curve_ranges[name]
-        return max(min(peak if peak > 0 else 1.0, curves.saturation(name, self.bits)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
+        if curve.exact_input:
+            return 1.0
+        peak = self.curve_ranges[curve.key].argument
+        return max(min(peak if peak > 0 else 1.0, curves.saturation(curve.name, self.bits)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
+
+    def curve_unit(self, curve: Curve) -> float:
+        """The one output scale of a curve."""
+        if curve.exact_output:
+            return 1.0
+        if curve.name in curves.SATURATING:
+            return 1.0 / self.top
+        return (self.curve_ranges[curve.key].value or 1.0) / self.top
 
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""
         if isinstance(function, Scores):
             return scores.unit(self.ranges[function.statistic])
-        return self.curve_scale(function.name) if isinstance(function, Curve) else self.scale(step.statistic)
-
-    def table_function(self, function: Function | None, scale: float) -> tuple[tables.Function, float]:
-        """The integer function on q at `scale`, and the scale of its output."""
-        limit = self.top
         if isinstance(function, Curve):
-            return curves.table(function.name, scale, limit), 1.0 / limit
+            return self.curve_scale(function)
+        return 1.0 if step.exact else self.scale(step.statistic)
+
+    def limit(self, step: Step, function: Function | None, tensor: int) -> int:
+        """Where values saturate: whole numbers nowhere within their interval."""
         if isinstance(function, Scores):
-            limit = scores.limit(self.ranges[function.statistic])
+            return scores.limit(self.ranges[function.statistic])
+        whole = step.exact or (isinstance(function, Curve) and function.exact_input)
+        return (1 << self.draft.magnitude(tensor).bit_length()) - 1 if whole else self.top
+
+    def table_function(self, function: Function | None, scale: float, limit: int) -> tuple[tables.Function, float]:
+        """The integer function on q at `scale`, with values within [-limit, limit], and the scale of its output.
+
+        A curve of whole numbers is tabulated up to `limit`.
+        """
+        if isinstance(function, Curve):
+            reach = limit if function.exact_input else self.top
+            most = MAX_WHOLE if function.exact_output else self.most
+            unit = self.curve_unit(function)
+            return curves.table(function.name, function.parameters, scale, reach, unit, most), unit
+        if isinstance(function, Test):
+            return TESTS[function.kind], 1.0
         if isinstance(function, Clip):
-            low = -limit if function.low is None else self._bound(function.low, scale)
-            high = limit if function.high is None else self._bound(function.high, scale)
+            low = -limit if function.low is None else _bound(function.low, scale, limit)
+            high = limit if function.high is None else _bound(function.high, scale, limit)
             return tables.Clamp(minimum=low, maximum=max(low, high)), scale
         if isinstance(function, Leaky):
             numerator, shift = dyadic(function.slope)
             return tables.Clamp(minimum=-limit, maximum=limit, numerator=numerator, shift=shift), scale
         return tables.Clamp(minimum=-limit, maximum=limit), scale
 
-    def _bound(self, value: float, scale: float) -> int:
-        units = value / scale
-        if abs(units) >= self.top:
-            return self.top if units > 0 else -self.top
-        return round_half_up(units)
-
-    def ends(self, function: Function | None, f: tables.Function, scale: float) -> Deviation:
+    def ends(self, function: Function | None, f: tables.Function, scale: float, limit: int) -> Deviation:
         """How the integer function f on q at `scale` deviates from the step's, and which of its ends are the model's."""
         if isinstance(function, Curve):
             saturated = scale * self.top >= curves.saturation(function.name, self.bits) * (1 - RELATIVE)
-            return Deviation(exact_low=saturated, exact_high=saturated)
+            jumps = 0.5 + RELATIVE if function.name in curves.STEPPED else 0.0
+            most = 0 if function.exact_output or function.name in curves.SATURATING else self.most
+            return Deviation(exact_low=saturated, exact_high=saturated, reach=jumps, whole=function.exact_output, limit=most)
+        if isinstance(function, Test):
+            return Deviation(exact_low=True, exact_high=True, whole=True)
         if isinstance(function, Leaky) and isinstance(f, tables.Clamp):
             return Deviation(coefficients=(abs(function.slope - ldexp(f.numerator, -f.shift)),))
         if isinstance(function, Clip):
             low = -np.inf if function.low is None else function.low / scale
             high = np.inf if function.high is None else function.high / scale
-            off_low = abs(f.range[0] - low) if low >= -self.top else 0.0
-            off_high = abs(f.range[1] - high) if high <= self.top else 0.0
-            return Deviation(max(off_low, off_high), exact_low=low >= -self.top, exact_high=high <= self.top)
+            off_low = abs(f.range[0] - low) if low >= -limit else 0.0
+            off_high = abs(f.range[1] - high) if high <= limit else 0.0
+            return Deviation(max(off_low, off_high), exact_low=low >= -limit, exact_high=high <= limit)
         return EXACT
 
     def requantise(self, step: Step, tensor: int, scale: float, function: Function | None) -> Value:
@@ -116,9 +162,11 @@ class Context:
         shape = self.draft.tensors[tensor].shape
         if isinstance(function, Curve | Scores):
             # beyond the function's table nothing changes
-            f, _ = self.table_function(function, wanted)
+            f, _ = self.table_function(function, wanted, self.limit(step, function, tensor))
             relevant = round_half_up(ldexp(wanted * f.window[1] / scale, 1)) + 1
             ratio = fixed_ratio(scale, wanted, min(self.draft.magnitude(tensor), relevant))
+        elif isinstance(function, Test) or step.exact:
+            ratio = Ratio(1, 0, scale)
         elif step.statistic in self.tied:
             ratio = fixed_ratio(scale, wanted, self.draft.magnitude(tensor))
         else:
@@ -130,11 +178,12 @@ class Context:
 
         Where q is never negative the identity is clamp(q, 0, M), Relu's function, so that both share a table.
         """
-        f, scale = self.table_function(function, ratio.scale)
-        deviation = self.ends(function, f, ratio.scale)
+        limit = self.limit(step, function, tensor)
+        f, scale = self.table_function(function, ratio.scale, limit)
+        deviation = self.ends(function, f, ratio.scale, limit)
         half = (1 << ratio.shift) >> 1
-        if f == tables.Clamp(minimum=-self.top, maximum=self.top) and int(self.draft.intervals[tensor][0].min()) + half >= 0:
-            f = tables.Clamp(minimum=0, maximum=self.top)
+        if f == tables.Clamp(minimum=-limit, maximum=limit) and int(self.draft.intervals[tensor][0].min()) + half >= 0:
+            f = tables.Clamp(minimum=0, maximum=limit)
             deviation = replace(deviation, exact_low=False)
         return Value(self.draft.rescale(tensor, ratio.shift, f, step.output, deviation), shape, scale)
 
@@ -143,7 +192,7 @@ class Context:
         if value.scale == scale:
             return value
         ratio = fixed_ratio(value.scale, scale, self.draft.magnitude(value.tensor))
-        function, _ = self.table_function(None, scale)
+        function, _ = self.table_function(None, scale, self.top)
         tensor = self.multiplied(value.tensor, ratio, value.scale, name)
         return Value(self.draft.rescale(tensor, ratio.shift, function, name), value.shape, scale)
 
@@ -183,6 +232,14 @@ class Context:
             if have != want:
                 tensor = self.gather(tensor, axis, (0,) * want, name)
         return tensor
+
+
+def _bound(value: float, scale: float, limit: int) -> int:
+    """A clamp's bound in units of `scale`."""
+    units = value / scale
+    if abs(units) >= limit:
+        return limit if units > 0 else -limit
+    return round_half_up(units)
 
 
 Emitter = Callable[[Context, Step], Value]

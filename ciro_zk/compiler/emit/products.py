@@ -8,19 +8,20 @@ per axis.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import ldexp, prod
+from dataclasses import dataclass, replace
+from math import frexp, ldexp, prod
 
 import numpy as np
 
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
-from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, round_half_up
-from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape
-from ciro_zk.ops import Combine, Conv, Hadamard
+from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up
+from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape, Test
+from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
 
+MAX_MAPPED = 1 << 14
 MAX_FREE_OFFSET_BITS = 2
 """A constant of up to this many bits more than an activation's is added without a requantisation."""
 
@@ -92,6 +93,8 @@ def product(context: Context, step: Product) -> Value:
     """Accumulate, add, requantise."""
     if isinstance(step, Affine) and step.weight.size == 1 and not step.signs:
         return _scalar(context, step)
+    if step.exact and isinstance(step, Affine) and not step.signs and prod(step.shape) <= MAX_MAPPED:
+        return _mapped(context, step)
     name = step.output
     q_scale = context.q_scale(step, step.function)
     main = _accumulate(context, step, step.inputs[0], q_scale, name)
@@ -99,7 +102,7 @@ def product(context: Context, step: Product) -> Value:
     if step.partner is not None:
         found.append(_accumulate(context, step.partner, step.inputs[-1], q_scale, f"{name}.second"))
     shift = max(f.plan.shift for f in found)
-    if step.signs:
+    if step.signs and not step.exact:
         shift = max(shift, context.bits)
     terms = [(f.tensor, f.plan.multiplier << (shift - f.plan.shift)) for f in found]
     off = [0.0] * len(terms)
@@ -134,7 +137,7 @@ class Accumulated:
 def _accumulate(context: Context, step: Product, source: str, q_scale: float, name: str) -> Accumulated:
     value = context.values[source]
     operands = _operands(step, value.shape)
-    plan = product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
+    plan = ProductScale(0, 1, 1.0) if step.exact else product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
     x = context.reshape(value.tensor, operands.x, f"{name}.x")
     weight = context.weight(operands.weight, plan.weight, f"{name}.weight")
     return Accumulated(context.draft.add(operands.op(x, weight), f"{name}.acc"), operands, plan, value.scale * plan.weight)
@@ -144,6 +147,8 @@ def _scalar(context: Context, step: Affine) -> Value:
     """factor * x + offset for one factor: a new scale, a sign, and a constant at the tensor's own scale."""
     value = context.values[step.inputs[0]]
     factor = float(step.weight.reshape(-1)[0])
+    if step.exact or isinstance(step.function, Test):
+        return _whole(context, step, value, round_half_up(factor))
     scale = value.scale * abs(factor)
     sign = 1 if factor > 0 else -1 if factor < 0 else 0
     if not sign:
@@ -153,6 +158,11 @@ def _scalar(context: Context, step: Affine) -> Value:
     peak = 0.0 if offset is None else largest(offset)
     limit = ldexp(1.0, context.bits - 1 + MAX_FREE_OFFSET_BITS)
     fine = Ratio(sign, 0, scale)
+    if peak and sign:
+        # one unit of x may be coarse beside the constant: whole numbers have unit 1
+        spare = max(0, frexp(scale / context.scale(step.statistic))[1] - 1)
+        scale = ldexp(scale, -spare)
+        fine = Ratio(sign << spare if sign > 0 else -(1 << spare), 0, scale)
     if peak > limit * scale:
         # x is small beside the constant: units such that the sum fits, x coarser
         wanted = context.scale(step.statistic)
@@ -167,6 +177,27 @@ def _scalar(context: Context, step: Affine) -> Value:
         return Value(tensor, step.shape, scale)
     result = context.requantise(step, tensor, scale, step.function)
     return Value(result.tensor, step.shape, result.scale)
+
+
+def _whole(context: Context, step: Affine, value: Value, factor: int) -> Value:
+    """A whole multiple of a tensor and a constant in its own units, without rounding: whole numbers and comparisons."""
+    tensor = _shifted(context, step, value.tensor, Ratio(factor, 0, value.scale), 0.0)
+    if step.function is None:
+        return Value(tensor, step.shape, value.scale)
+    result = context.rescale(step, tensor, cells(step.shape), Ratio(1, 0, value.scale), step.function)
+    return Value(result.tensor, step.shape, result.scale)
+
+
+def _mapped(context: Context, step: Affine) -> Value:
+    """Whole numbers times whole constants, cell by cell: a diagonal matrix, free and not rounded."""
+    value = context.values[step.inputs[0]]
+    size = prod(step.shape)
+    flat = context.reshape(value.tensor, (size,), f"{step.output}.flat")
+    weight = tuple((int(w),) for w in quantise(np.broadcast_to(step.weight, step.shape).reshape(-1), 1.0))
+    diagonal = AxisMap(inputs=(flat,), axis=0, index=tuple((i,) for i in range(size)), weight=weight)
+    tensor = context.reshape(context.draft.add(diagonal, f"{step.output}.diagonal"), step.shape, step.output)
+    scaled = replace(step, weight=np.ones(1), inputs=(step.output,))
+    return _whole(context, scaled, Value(tensor, step.shape, 1.0), 1)
 
 
 def _shifted(context: Context, step: Affine, tensor: int, ratio: Ratio, off: float) -> int:

@@ -7,22 +7,31 @@ from math import lcm, ldexp
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import Ratio, round_half_up
-from ciro_zk.compiler.steps import Activation, Average, Sum
+from ciro_zk.compiler.steps import Activation, Average, Sum, Test, Without
+from ciro_zk.lookup.tables import Clamp
 from ciro_zk.ops import AxisMap, Combine
 
 MAX_COMMON_COUNT = 1 << 12
 
 
 def total(context: Context, step: Sum) -> Value:
-    """round(sum_i c_i x_i / 2^s), c_i = s_i 2^s / s_q to the nearest integer: each operand is off by at most a quarter of a unit."""
+    """round(sum_i c_i x_i / 2^s), c_i = s_i 2^s / s_q to the nearest integer: each operand is off by at most a quarter of a unit.
+
+    Whole numbers and tensors of one scale that are compared need no rounding: s = 0.
+    """
     values = [context.values[name] for name in step.inputs]
-    q_scale = context.q_scale(step, step.function)
+    compared = isinstance(step.function, Test)
+    q_scale = max(value.scale for value in values) if compared else context.q_scale(step, step.function)
     shift = context.bits
+    if (step.exact or compared) and all(value.scale == q_scale for value in values):
+        shift = 0
     exact = [ldexp(value.scale / q_scale, shift) for value in values]
     rounded = [max(1, round_half_up(c)) for c in exact]
     op = Combine(inputs=tuple(v.tensor for v in values), coefficients=tuple(sign * c for sign, c in zip(step.signs, rounded, strict=True)))
     off = tuple(abs(c - wanted) for c, wanted in zip(rounded, exact, strict=True))
     tensor = context.draft.add(op, f"{step.output}.sum", Deviation(coefficients=off))
+    if step.exact and step.function is None and shift == 0:
+        return Value(tensor, step.shape, q_scale)
     result = context.rescale(step, tensor, cells(step.shape), Ratio(1, shift, q_scale), step.function)
     return Value(result.tensor, step.shape, result.scale)
 
@@ -46,6 +55,8 @@ def average(context: Context, step: Average) -> Value:
         op = AxisMap(inputs=(tensor,), axis=axis, index=index, weight=weight)
         tensor = context.draft.add(op, f"{step.output}.axis{axis}", Deviation(coefficients=(off,)))
         divisor *= common
+    if step.exact and step.function is None and divisor == 1:
+        return Value(tensor, step.shape, value.scale)
     result = context.requantise(step, tensor, value.scale / divisor, step.function)
     return Value(result.tensor, step.shape, result.scale)
 
@@ -54,3 +65,14 @@ def activation(context: Context, step: Activation) -> Value:
     value = context.values[step.inputs[0]]
     result = context.requantise(step, value.tensor, value.scale, step.function)
     return Value(result.tensor, step.shape, result.scale)
+
+
+def without(context: Context, step: Without) -> Value:
+    """max(x - 2 (M + 1) bit, -M - 1) with |x| <= M: a chosen cell is one below the range."""
+    value, bit = (context.values[name] for name in step.inputs)
+    peak = context.draft.magnitude(value.tensor)
+    taken = Combine(inputs=(value.tensor, bit.tensor), coefficients=(1, -2 * (peak + 1)))
+    tensor = context.draft.add(taken, f"{step.output}.taken")
+    deviation = Deviation(exact_low=True)
+    result = context.draft.rescale(tensor, 0, Clamp(minimum=-peak - 1, maximum=peak), step.output, deviation)
+    return Value(result, step.shape, value.scale)

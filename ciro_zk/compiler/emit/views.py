@@ -1,4 +1,4 @@
-"""Views: free, but for the pieces of a concatenation that have another scale."""
+"""Views, free but for the pieces of a concatenation that have another scale, and maxima of several tensors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import largest
-from ciro_zk.compiler.steps import Concat, Fixed, Reshape, Select, Transpose
+from ciro_zk.compiler.steps import Concat, Fixed, Greatest, Reshape, Select, Step, Transpose
 from ciro_zk.ops import Combine
+from ciro_zk.ops.maximum import MAX_OPERANDS as ARITY
 
 
 def reshape(context: Context, step: Reshape) -> Value:
@@ -31,12 +32,14 @@ def select(context: Context, step: Select) -> Value:
 def fixed(context: Context, step: Fixed) -> None:
     """A constant waits for the step that quantises it."""
     context.fixed[step.output] = step.value
+    if step.exact:
+        context.whole.add(step.output)
 
 
 def fixed_output(context: Context, name: str) -> Value:
     """A constant that is an output of the model: a view of a weight."""
     value = context.fixed[name]
-    scale = (largest(value) or 1.0) / context.top
+    scale = 1.0 if name in context.whole else (largest(value) or 1.0) / context.top
     values = value.reshape(cells(value.shape))
     tensor = context.constant(values, scale, values.shape, name)
     return Value(context.draft.add(Combine(inputs=(tensor,), coefficients=(1,)), f"{name}.view"), value.shape, scale)
@@ -44,7 +47,7 @@ def fixed_output(context: Context, name: str) -> Value:
 
 def concat(context: Context, step: Concat) -> Value:
     """Every piece at the common scale, put at its place by a matrix of zeros and ones, and summed."""
-    common = max(_least_scale(context, name) for name in step.inputs) or 1.0
+    common = _common_scale(context, step)
     total = step.shape[step.axis]
     placed, start = [], 0
     for position, name in enumerate(step.inputs):
@@ -58,6 +61,21 @@ def concat(context: Context, step: Concat) -> Value:
     return Value(tensor, step.shape, common)
 
 
+def greatest(context: Context, step: Greatest) -> Value:
+    """Every operand at the common scale, then a tree of maxima."""
+    common = _common_scale(context, step)
+    level = [_piece(context, step, name, common, f"{step.output}.operand{i}") for i, name in enumerate(step.inputs)]
+    while len(level) > 1:
+        groups = [level[i : i + ARITY] for i in range(0, len(level), ARITY)]
+        level = [group[0] if len(group) == 1 else context.draft.greatest(group, step.output) for group in groups]
+    return Value(level[0], step.shape, common)
+
+
+def _common_scale(context: Context, step: Step) -> float:
+    """One scale for all operands: 1 for whole numbers, otherwise one at which none of them saturates."""
+    return 1.0 if step.exact else max(_least_scale(context, name) for name in step.inputs) or 1.0
+
+
 def _least_scale(context: Context, name: str) -> float:
     """The least scale at which a piece's integers, wherever they can lie, are within [-M, M]; not below its own."""
     if name in context.fixed:
@@ -66,9 +84,9 @@ def _least_scale(context: Context, name: str) -> float:
     return value.scale * max(context.draft.magnitude(value.tensor) / context.top, 1.0)
 
 
-def _piece(context: Context, step: Concat, name: str, common: float, label: str) -> int:
+def _piece(context: Context, step: Step, name: str, common: float, label: str) -> int:
     """A piece at the common scale."""
     if name in context.fixed:
-        values = context.fixed[name]
+        values = context.fixed[name].reshape(cells(context.fixed[name].shape))
         return context.constant(values, common, values.shape, label)
     return context.restated(context.values[name], common, label).tensor

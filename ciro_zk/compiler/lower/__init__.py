@@ -6,14 +6,15 @@ import onnx
 from onnx import defs
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.fold import Static, label
-from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, pooling, rows
+from ciro_zk.compiler.expand import EXPANSIONS
+from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
+from ciro_zk.compiler.static import Static, label, names_used
 from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
 
 __all__ = ["Program", "lower", "supported_operators"]
 
-_FAMILIES = (activation, convolution, dense, elementwise, layout, pooling, rows)
+_FAMILIES = (activation, convolution, dense, elementwise, layout, logic, order, pooling, rows)
 
 QUANTISED = "scales chosen at run time are no fixed circuit: export the float model, or use static QDQ"
 HINTS = {
@@ -22,7 +23,6 @@ HINTS = {
     "ConvInteger": QUANTISED,
     "QuantizeLinear": "export the float model",
     "DequantizeLinear": "export the float model",
-    "ArgMax": "leave it out of the model and take the greatest output",
     "If": "export the model with the branch fixed",
     "Loop": "unroll it when exporting",
     "Scan": "unroll it when exporting",
@@ -31,7 +31,11 @@ HINTS = {
 
 def supported_operators() -> dict[str, tuple[int, ...]]:
     """ONNX operators that can be proven, with the schema versions accepted; operators on constants are folded whatever they are."""
-    return {op: tuple(sorted(entry.versions)) for op, entry in sorted(REGISTRY.items())}
+    versions: dict[str, set[int]] = {}
+    for registry in (REGISTRY, EXPANSIONS):
+        for op, entry in registry.items():
+            versions.setdefault(op, set()).update(entry.versions)
+    return {op: tuple(sorted(found)) for op, found in sorted(versions.items())}
 
 
 def _needed(static: Static) -> list[onnx.NodeProto]:
@@ -41,10 +45,7 @@ def _needed(static: Static) -> list[onnx.NodeProto]:
     for node in reversed(static.nodes):
         if wanted & set(node.output):
             found.append(node)
-            wanted |= set(node.input)
-            for attribute in node.attribute:
-                for graph in (attribute.g, *attribute.graphs):
-                    wanted |= {name for inner in graph.node for name in inner.input}
+            wanted |= names_used(node)
     return found[::-1]
 
 
@@ -65,7 +66,9 @@ def lower(static: Static) -> Program:
         name = aliases.get(value.name, value.name)
         if name in static.constants:
             array = as_floats(static.constants[name], f"output {name!r}")
-            step = steps.Fixed(node=value.name, inputs=(), output=f"{value.name}#fixed", shape=array.shape, statistic="", value=array)
+            whole = static.constants[name].dtype.kind != "f"
+            fixed = f"{value.name}#fixed"
+            step = steps.Fixed(node=value.name, inputs=(), output=fixed, shape=array.shape, statistic="", exact=whole, value=array)
             program.steps.append(step)
             name = step.output
         program.outputs.append((value.name, name))

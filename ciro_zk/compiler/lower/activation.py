@@ -1,32 +1,52 @@
-"""Functions of one variable: fused into the table of the requantisation before them."""
+"""Functions of one variable: fused into the table of the requantisation before them where that is possible."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from onnx import TensorProto
+
 from ciro_zk.compiler import steps
+from ciro_zk.compiler.load import FLOATS, WHOLE, type_name
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
-from ciro_zk.compiler.steps import Clip, Curve, Function, Leaky
+from ciro_zk.compiler.steps import Clip, Curve, Function, Leaky, Test
+
+ONE = np.asarray(1.0, dtype=np.float64)
+NONE = np.asarray(-1.0, dtype=np.float64)
 
 
-def _activation(view: NodeView, function: Function) -> None:
-    view.require_float(0)
+def apply(view: NodeView, function: Function) -> None:
+    """The node's output as a function of its first input."""
     view.emit(steps.Activation, [view.name(0)], function=function)
+
+
+def curve(view: NodeView, name: str, parameters: Sequence[float] = ()) -> None:
+    """The node's output as a tabulated function of its first input."""
+    source = view.node.input[0]
+    found = Curve(name, source, tuple(parameters), view.is_whole(source), view.is_whole(view.output))
+    apply(view, found)
 
 
 @lowers("Relu", 6, 13, 14)
 def relu(view: NodeView) -> None:
-    _activation(view, Clip(0.0, None))
+    view.require_numbers(0)
+    apply(view, Clip(0.0, None))
 
 
 @lowers("LeakyRelu", 6, 16)
 def leaky_relu(view: NodeView) -> None:
+    view.require_float(0)
     slope = float(view.attribute("alpha", 0.01))
-    if not 0.0 <= slope <= 1.0:
-        raise Refused(f"a slope of {slope}", "slopes from 0 to 1 are supported")
-    _activation(view, Leaky(slope))
+    if 0.0 <= slope <= 1.0:
+        apply(view, Leaky(slope))
+    else:
+        curve(view, "leaky", (slope,))
 
 
 @lowers("Clip", 6, 11, 12, 13)
 def clip(view: NodeView) -> None:
+    view.require_numbers(0)
     bounds: list[float | None] = []
     for index, name in ((1, "min"), (2, "max")):
         if view.version == 6:
@@ -39,16 +59,117 @@ def clip(view: NodeView) -> None:
     if low is None and high is None:
         view.alias(view.name(0))
         return
-    if low is not None and high is not None and low > high:
-        raise Refused(f"min {low} above max {high}", "repair the bounds")
-    _activation(view, Clip(low, high))
+    # where they cross the upper bound wins
+    apply(view, Clip(low if low is None or high is None else min(low, high), high))
 
 
-@lowers("Sigmoid", 6, 13)
-def sigmoid(view: NodeView) -> None:
-    _activation(view, Curve("sigmoid", view.node.input[0]))
+CURVES: dict[str, tuple[str, tuple[int, ...], tuple[tuple[str, float], ...]]] = {
+    "Abs": ("abs", (6, 13), ()),
+    "Acos": ("acos", (7, 22), ()),
+    "Acosh": ("acosh", (9, 22), ()),
+    "Asin": ("asin", (7, 22), ()),
+    "Asinh": ("asinh", (9, 22), ()),
+    "Atan": ("atan", (7, 22), ()),
+    "Atanh": ("atanh", (9, 22), ()),
+    "Ceil": ("ceil", (6, 13), ()),
+    "Celu": ("celu", (12, 28), (("alpha", 1.0),)),
+    "Cos": ("cos", (7, 22), ()),
+    "Cosh": ("cosh", (9, 22), ()),
+    "Elu": ("elu", (6, 22), (("alpha", 1.0),)),
+    "Erf": ("erf", (9, 13), ()),
+    "Exp": ("exp", (6, 13), ()),
+    "Floor": ("floor", (6, 13), ()),
+    "HardSigmoid": ("hard_sigmoid", (6, 22), (("alpha", 0.2), ("beta", 0.5))),
+    "HardSwish": ("hard_swish", (14, 22), ()),
+    "Log": ("log", (6, 13), ()),
+    "Mish": ("mish", (18, 22), ()),
+    "Reciprocal": ("reciprocal", (6, 13), ()),
+    "Round": ("round", (11, 22), ()),
+    "Selu": ("selu", (6, 22), (("alpha", 1.6732632), ("gamma", 1.0507010))),
+    "Shrink": ("shrink", (9,), (("bias", 0.0), ("lambd", 0.5))),
+    "Sigmoid": ("sigmoid", (6, 13), ()),
+    "Sin": ("sin", (7, 22), ()),
+    "Sinh": ("sinh", (9, 22), ()),
+    "Softplus": ("softplus", (1, 22), ()),
+    "Softsign": ("softsign", (1, 22), ()),
+    "Sqrt": ("sqrt", (6, 13), ()),
+    "Swish": ("swish", (24,), (("alpha", 1.0),)),
+    "Tan": ("tan", (7, 22), ()),
+    "Tanh": ("tanh", (6, 13), ()),
+    "ThresholdedRelu": ("thresholded", (10, 22), (("alpha", 1.0),)),
+}
+"""By operator the function's name, the schema versions and the attributes that are its parameters."""
 
 
-@lowers("Tanh", 6, 13)
-def tanh(view: NodeView) -> None:
-    _activation(view, Curve("tanh", view.node.input[0]))
+def _lowering(name: str, parameters: tuple[tuple[str, float], ...]) -> Callable[[NodeView], None]:
+    def lowering(view: NodeView) -> None:
+        view.require_numbers(0)
+        curve(view, name, [float(view.attribute(key, default)) for key, default in parameters])
+
+    return lowering
+
+
+for _operator, (_name, _versions, _parameters) in CURVES.items():
+    lowers(_operator, *_versions)(_lowering(_name, _parameters))
+
+
+@lowers("Gelu", 20)
+def gelu(view: NodeView) -> None:
+    view.require_float(0)
+    curve(view, "gelu" if view.attribute("approximate", "none") == "none" else "gelu_tanh")
+
+
+@lowers("Pow", 7, 12, 13, 15)
+def pow_(view: NodeView) -> None:
+    """x^c for one constant exponent."""
+    view.require_numbers(0, 1)
+    exponent = _single(view, "exponents")
+    if view.shape(view.output) != view.shape(view.name(0)):
+        raise Refused("an exponent of a larger shape than the base", "use a single number")
+    if exponent == 1.0:
+        view.alias(view.name(0))
+    else:
+        curve(view, "power", (exponent,))
+
+
+@lowers("Mod", 10, 13, 28)
+def mod(view: NodeView) -> None:
+    """The rest of a division by one constant: the divisor's sign, or the dividend's with fmod."""
+    view.require_numbers(0, 1)
+    divisor = _single(view, "divisors")
+    if divisor == 0.0:
+        raise Refused("a division by zero", "repair the constant")
+    curve(view, "fmod" if view.attribute("fmod", 0) else "modulo", (divisor,))
+
+
+def _single(view: NodeView, what: str) -> float:
+    values = view.constant(1, f"one of the {what}").reshape(-1)
+    if len(values) != 1:
+        raise Refused(f"{len(values)} different {what}", "at most 64 distinct constants are supported")
+    return float(values[0])
+
+
+@lowers("Sign", 9, 13)
+def sign(view: NodeView) -> None:
+    view.require_numbers(0)
+    source = view.name(0)
+    if view.is_whole(view.output):
+        view.emit(steps.Affine, [source], weight=ONE, function=Test("sign"))
+        return
+    found = view.emit(steps.Affine, [source], view.fresh("sign", view.shape(source)), weight=ONE, function=Test("sign"), exact=True)
+    view.alias(found)
+
+
+@lowers("Cast", 9, 13, 19, 21, 23, 24, 25, 28)
+def cast(view: NodeView) -> None:
+    """Floats to integers towards zero, anything to bool by being other than zero; the rest keeps its value."""
+    source, target = view.static.types[view.node.input[0]], view.attribute("to")
+    for kind in (source, target):
+        if kind not in (*FLOATS, *WHOLE):
+            raise Refused(f"a cast of {type_name(source)} to {type_name(target)} is not supported", "use float, integer or bool tensors")
+    if target == TensorProto.BOOL and source != TensorProto.BOOL:
+        view.invert(view.test("zero", [view.name(0)], (1,)))
+    elif target in WHOLE and source in FLOATS:
+        curve(view, "truncate")
+    else:
+        view.alias(view.name(0))

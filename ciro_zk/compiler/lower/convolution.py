@@ -39,6 +39,49 @@ def conv(view: NodeView) -> None:
     )
 
 
+@lowers("ConvTranspose", 1, 11, 22)
+def conv_transpose(view: NodeView) -> None:
+    """A convolution of the input, spread out by the strides, with the kernel turned over."""
+    view.require_float(0)
+    weight = view.constant(1, "the kernel")
+    offset = view.constant(2, "the bias") if view.has(2) else None
+    shape, target = view.shape(view.name(0)), view.shape(view.output)
+    rank, groups = len(shape) - 2, int(view.attribute("group", 1))
+    if not 1 <= rank <= 3:
+        raise Refused(f"a convolution over {rank} axes", "1 to 3 are supported")
+    if weight.ndim != rank + 2 or weight.shape[0] != shape[1] or shape[1] % groups:
+        raise Refused(f"its kernel {weight.shape} and {groups} groups do not fit an input of shape {shape}", "export the model again")
+    window = settings(view, shape[2:], weight.shape[2:])
+    extra, auto = view.attribute("output_padding", [0] * rank), view.attribute("auto_pad", "NOTSET")
+    begin = list(window.pads_begin)
+    if view.attribute("output_shape") or auto in ("SAME_UPPER", "SAME_LOWER"):
+        for a in range(rank):
+            reach = window.dilations[a] * (weight.shape[2 + a] - 1) + 1
+            total = max(window.strides[a] * (shape[2 + a] - 1) + extra[a] + reach - target[2 + a], 0)
+            begin[a] = total // 2 if auto == "SAME_UPPER" else total - total // 2
+    axes = []
+    for a in range(rank):
+        reach = window.dilations[a] * (weight.shape[2 + a] - 1)
+        positions = range(begin[a] - reach, begin[a] - reach + target[2 + a] + reach)
+        stride = window.strides[a]
+        axes.append((2 + a, tuple(p // stride if p % stride == 0 and 0 <= p // stride < shape[2 + a] else -1 for p in positions)))
+    spread = (*shape[:2], *(len(index) for _, index in axes))
+    x = view.emit(steps.Select, [view.name(0)], view.fresh("spread", spread), axes=tuple(axes), lengths=shape)
+    split = weight.reshape(groups, shape[1] // groups, *weight.shape[1:])
+    turned = np.flip(np.swapaxes(split, 1, 2), axis=tuple(range(3, 3 + rank)))
+    view.emit(
+        steps.Convolution,
+        [x],
+        weight=np.ascontiguousarray(turned.reshape(-1, shape[1] // groups, *weight.shape[2:])),
+        offset=None if offset is None else offset.reshape(1, -1, *[1] * rank),
+        groups=groups,
+        strides=(1,) * rank,
+        pads_begin=(0,) * rank,
+        pads_end=(0,) * rank,
+        dilations=window.dilations,
+    )
+
+
 @lowers("BatchNormalization", 9, 14, 15)
 def batch_normalization(view: NodeView) -> None:
     """y = (x - mean) / sqrt(variance + epsilon) * scale + bias, per channel."""

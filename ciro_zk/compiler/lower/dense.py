@@ -12,7 +12,7 @@ from ciro_zk.compiler.steps import Floats
 @lowers("Gemm", 9, 11, 13)
 def gemm(view: NodeView) -> None:
     """y = alpha A' B' + beta C."""
-    view.require_float(0)
+    view.require_numbers(0)
     alpha, beta = float(view.attribute("alpha", 1.0)), float(view.attribute("beta", 1.0))
     trans_a, trans_b = bool(view.attribute("transA", 0)), bool(view.attribute("transB", 0))
     rows, columns = view.shape(view.output)
@@ -66,7 +66,7 @@ def _transposed(view: NodeView, name: str, suffix: str) -> str:
 @lowers("MatMul", 9, 13)
 def matmul(view: NodeView) -> None:
     """numpy's matmul."""
-    view.require_float(0, 1)
+    view.require_numbers(0, 1)
     if view.is_constant(1):
         x, weight = view.name(0), view.constant(1, "B")
         shape = view.shape(x)

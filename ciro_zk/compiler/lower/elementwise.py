@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ciro_zk.compiler import steps
+from ciro_zk.compiler.lower.activation import ONE, curve
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.steps import Floats
-
-ONE = np.asarray(1.0, dtype=np.float64)
 
 
 def _affine(view: NodeView, index: int, weight: Floats, offset: Floats | None) -> None:
@@ -24,7 +21,7 @@ def _sum(view: NodeView, signs: tuple[int, ...]) -> None:
 
 @lowers("Add", 7, 13, 14)
 def add(view: NodeView) -> None:
-    view.require_float(0, 1)
+    view.require_numbers(0, 1)
     for i in (0, 1):
         if view.is_constant(i):
             _affine(view, 1 - i, ONE, view.constant(i, "an operand"))
@@ -34,7 +31,7 @@ def add(view: NodeView) -> None:
 
 @lowers("Sub", 7, 13, 14)
 def sub(view: NodeView) -> None:
-    view.require_float(0, 1)
+    view.require_numbers(0, 1)
     if view.is_constant(1):
         _affine(view, 0, ONE, -view.constant(1, "an operand"))
     elif view.is_constant(0):
@@ -46,7 +43,7 @@ def sub(view: NodeView) -> None:
 @lowers("Sum", 8, 13)
 def sum_(view: NodeView) -> None:
     count = len(view.node.input)
-    view.require_float(*range(count))
+    view.require_numbers(*range(count))
     if count == 1:
         view.alias(view.name(0))
         return
@@ -60,13 +57,13 @@ def sum_(view: NodeView) -> None:
 
 @lowers("Neg", 6, 13)
 def neg(view: NodeView) -> None:
-    view.require_float(0)
+    view.require_numbers(0)
     _affine(view, 0, -ONE, None)
 
 
 @lowers("Mul", 7, 13, 14)
 def mul(view: NodeView) -> None:
-    view.require_float(0, 1)
+    view.require_numbers(0, 1)
     for i in (0, 1):
         if view.is_constant(i):
             _affine(view, 1 - i, view.constant(i, "a factor"), None)
@@ -83,10 +80,15 @@ def mul(view: NodeView) -> None:
 
 @lowers("Div", 7, 13, 14)
 def div(view: NodeView) -> None:
-    view.require_float(0, 1)
+    view.require_numbers(0, 1)
     if not view.is_constant(1):
         raise Refused("a division by a computed tensor", "only constant divisors are supported yet")
     divisor = view.constant(1, "the divisor")
     if (divisor == 0).any():
         raise Refused("a division by zero", "repair the constant")
+    if view.is_whole(view.output):
+        if divisor.size != 1 or view.shape(view.output) != view.shape(view.name(0)):
+            raise Refused("a division of integers by different numbers", "at most 64 distinct constants are supported")
+        curve(view, "quotient", (float(divisor.reshape(-1)[0]),))
+        return
     _affine(view, 0, 1.0 / divisor, None)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
-from onnx import TensorProto
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.load import FLOATS, type_name
+from ciro_zk.compiler.load import Array
 from ciro_zk.compiler.lower.registry import LAYOUT_VERSIONS, NodeView, Refused, lowers
-
-INTEGERS = (
-    TensorProto.BOOL,
-    TensorProto.INT8,
-    TensorProto.INT16,
-    TensorProto.INT32,
-    TensorProto.INT64,
-    TensorProto.UINT8,
-    TensorProto.UINT16,
-    TensorProto.UINT32,
-    TensorProto.UINT64,
-)
 
 
 @lowers("Reshape", 5, 14, 19, *LAYOUT_VERSIONS)
@@ -65,17 +54,6 @@ def dropout(view: NodeView) -> None:
 def is_used(view: NodeView, name: str) -> bool:
     graph = view.static.model.proto.graph
     return any(name in node.input for node in graph.node) or any(name == value.name for value in graph.output)
-
-
-@lowers("Cast", 9, 13, 19, 21, 23, 24, 25, 28)
-def cast(view: NodeView) -> None:
-    source, target = view.static.types[view.node.input[0]], view.attribute("to")
-    if target not in FLOATS and target != source:
-        wanted = type_name(target)
-        raise Refused(f"a cast to {wanted} rounds or truncates", "keep the data in floats")
-    if source not in (*FLOATS, *INTEGERS):
-        raise Refused(f"a cast from {type_name(source)} is not supported", "use float or integer inputs")
-    view.alias(view.name(0))
 
 
 @lowers("Concat", 4, 11, 13)
@@ -180,3 +158,89 @@ def _padded(length: int, begin: int, end: int, mode: str) -> tuple[int, ...]:
 def expand(view: NodeView) -> None:
     shape = view.shape(view.output)
     view.alias(view.broadcast(view.name(0), shape, "expand"))
+
+
+@lowers("Tile", 6, 13)
+def tile(view: NodeView) -> None:
+    shape = view.shape(view.name(0))
+    repeats = view.integers(1, "the repeats")
+    select(view, view.name(0), {a: tuple(range(d)) * r for a, (d, r) in enumerate(zip(shape, repeats, strict=True))})
+
+
+@lowers("Split", 2, 11, 13, 18)
+def split(view: NodeView) -> None:
+    """Consecutive pieces of an axis; their lengths are inferred."""
+    shape = view.shape(view.name(0))
+    axis = int(view.attribute("axis", 0)) % len(shape)
+    start = 0
+    for name in view.node.output:
+        length = view.shape(name)[axis]
+        if length == shape[axis]:
+            view.aliases[name] = view.name(0)
+        else:
+            index = tuple(range(start, start + length))
+            view.emit(steps.Select, [view.name(0)], name, axes=((axis, index),), lengths=shape)
+        start += length
+
+
+@lowers("Gather", 1, 11, 13)
+def gather(view: NodeView) -> None:
+    """Cells of an axis by constant indices."""
+    source = view.name(0)
+    shape, target = view.shape(source), view.shape(view.output)
+    if view.array(1) is None:
+        raise Refused("rows of a computed tensor by computed ids", "make the table or the ids constant")
+    axis = int(view.attribute("axis", 0)) % len(shape)
+    indices = [i % shape[axis] for i in view.integers(1, "the indices")]
+    if any(not -shape[axis] <= i < shape[axis] for i in view.integers(1, "the indices")):
+        raise Refused(f"an index outside the axis of {shape[axis]} cells", "repair the indices")
+    flat = (*shape[:axis], len(indices), *shape[axis + 1 :])
+    if flat == target:
+        select(view, source, {axis: tuple(indices)})
+        return
+    axes = ((axis, tuple(indices)),)
+    chosen = view.emit(steps.Select, [source], view.fresh("chosen", flat), axes=axes, lengths=shape)
+    view.emit(steps.Reshape, [chosen])
+
+
+MAX_MOVED = 1 << 20
+MOVES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "CenterCropPad": ((18,), (0,)),
+    "GatherElements": ((11, 13), (0,)),
+    "GatherND": ((11, 12, 13), (0,)),
+    "ScatterElements": ((11, 13, 16, 18), (0, 2)),
+    "ScatterND": ((11, 13, 16, 18), (0, 2)),
+    "Trilu": ((14,), (0,)),
+}
+"""By operator its schema versions and the inputs whose cells it moves; the others must be constant."""
+
+
+def _moves(view: NodeView) -> None:
+    """An operator that only moves cells or drops in zeros: evaluated on the cells' own numbers, 1, 2, 3, ..., once, when compiling."""
+    if view.attribute("reduction", "none") != "none":
+        raise Refused(f"the reduction {view.attribute('reduction')!r}", "only 'none' is supported")
+    moved = MOVES[view.node.op_type][1]
+    numbers: dict[int, Array] = {}
+    pieces, count = [], 0
+    for index in moved:
+        shape = view.shape(view.name(index))
+        size = prod(shape)
+        numbers[index] = np.arange(count + 1, count + size + 1, dtype=np.int64).reshape(shape)
+        count += size
+        if view.is_constant(index):
+            value = view.constant(index, "an operand").reshape(-1)
+            pieces.append(view.emit(steps.Fixed, [], view.fresh(f"fixed{index}", (size,)), value=value))
+        else:
+            pieces.append(view.emit(steps.Reshape, [view.name(index)], view.fresh(f"flat{index}", (size,))))
+    target = view.shape(view.output)
+    if max(count, prod(target)) > MAX_MOVED:
+        raise Refused(f"{max(count, prod(target))} cells", "at most 2^20 are supported")
+    order = view.evaluate(numbers).reshape(-1)
+    cells = pieces[0] if len(pieces) == 1 else view.emit(steps.Concat, pieces, view.fresh("cells", (count,)), axis=0)
+    chosen = tuple(int(i) - 1 for i in order)
+    found = view.emit(steps.Select, [cells], view.fresh("chosen", (len(chosen),)), axes=((0, chosen),), lengths=(count,))
+    view.emit(steps.Reshape, [found])
+
+
+for _operator, (_versions, _) in MOVES.items():
+    lowers(_operator, *_versions)(_moves)

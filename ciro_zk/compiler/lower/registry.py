@@ -6,7 +6,7 @@ schema versions it was written and tested for; a model that uses another version
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeVar
@@ -15,8 +15,9 @@ import numpy as np
 import onnx
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.fold import Static, label
-from ciro_zk.compiler.load import FLOATS, Array, type_name
+from ciro_zk.compiler.evaluate import evaluate
+from ciro_zk.compiler.load import FLOATS, WHOLE, Array, type_name
+from ciro_zk.compiler.static import Static, label
 from ciro_zk.compiler.steps import Floats, Shape, Step
 
 MAX_RANK = 8
@@ -107,6 +108,17 @@ class NodeView:
             raise Refused(f"{what} are computed at run time", "make them initialisers")
         return [int(v) for v in np.asarray(array).reshape(-1)]
 
+    def evaluate(self, replaced: Mapping[int, Array]) -> Array:
+        """The node's output for given arrays and constants; `Refused` where another input is computed."""
+        values = dict(replaced)
+        for index in range(len(self.node.input)):
+            if self.has(index) and index not in values:
+                found = self.array(index)
+                if found is None:
+                    raise Refused("its indices are computed at run time", "make them initialisers")
+                values[index] = found
+        return evaluate(self.node, self.static.model.opset, values)[0]
+
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute's value, or the default."""
         for entry in self.node.attribute:
@@ -123,6 +135,17 @@ class NodeView:
                 name = type_name(kind)
                 raise Refused(f"arithmetic on {name} is not supported", "cast to float32 first")
 
+    def require_numbers(self, *indices: int) -> None:
+        """`Refused` unless the inputs are floats, integers or bools."""
+        for index in indices:
+            kind = self.static.types.get(self.node.input[index], 0)
+            if kind not in (*FLOATS, *WHOLE):
+                raise Refused(f"arithmetic on {type_name(kind)} is not supported", "cast to float32 first")
+
+    def is_whole(self, name: str) -> bool:
+        """Whether an ONNX tensor holds integers or bools."""
+        return self.static.types.get(name) in WHOLE
+
     def fresh(self, suffix: str, shape: Sequence[int]) -> str:
         """The name of an intermediate tensor."""
         name = f"{self.output}#{suffix}"
@@ -133,23 +156,37 @@ class NodeView:
         """The output is `source` under another name."""
         self.aliases[self.output] = source
 
-    def emit(self, kind: type[AnyStep], inputs: Iterable[str], output: str | None = None, **fields: Any) -> str:
-        """Append a step; returns its output's name."""
+    def emit(
+        self, kind: type[AnyStep], inputs: Iterable[str], output: str | None = None, *, exact: bool | None = None, **fields: Any
+    ) -> str:
+        """Append a step; returns its output's name. It is exact where the node's output holds integers or bools, unless told."""
         target = self.output if output is None else output
         shape = self.shape(target)
-        step = kind(node=label(self.node), inputs=tuple(inputs), output=target, shape=shape, statistic=self.output, **fields)
+        whole = self.is_whole(self.output) if exact is None else exact
+        step = kind(node=label(self.node), inputs=tuple(inputs), output=target, shape=shape, statistic=self.output, exact=whole, **fields)
         self.program.steps.append(step)
         return target
 
-    def broadcast(self, name: str, shape: Shape, suffix: str) -> str:
+    def test(self, kind: str, names: Iterable[str], signs: tuple[int, ...], output: str | None = None) -> str:
+        """A whole number from the sign of a sum of tensors of one shape."""
+        inputs = list(names)
+        target = self.fresh(kind, self.shape(inputs[0])) if output is None else output
+        return self.emit(steps.Sum, inputs, target, signs=signs, function=steps.Test(kind), exact=True)
+
+    def invert(self, name: str) -> None:
+        """The output is 1 - x for a bool."""
+        self.emit(steps.Affine, [name], weight=np.asarray(-1.0), offset=np.asarray(1.0), exact=True)
+
+    def broadcast(self, name: str, shape: Shape, suffix: str, *, exact: bool | None = None) -> str:
         """`name` broadcast to `shape` by views."""
         source = self.shape(name)
         aligned = (1,) * (len(shape) - len(source)) + source
         if aligned != source:
-            name = self.emit(steps.Reshape, [name], self.fresh(f"{suffix}.rank", aligned))
+            name = self.emit(steps.Reshape, [name], self.fresh(f"{suffix}.rank", aligned), exact=exact)
         axes = tuple((a, (0,) * d) for a, d in enumerate(shape) if aligned[a] == 1 and d > 1)
         if axes:
-            name = self.emit(steps.Select, [name], self.fresh(f"{suffix}.broadcast", shape), axes=axes, lengths=aligned)
+            wide = self.fresh(f"{suffix}.broadcast", shape)
+            name = self.emit(steps.Select, [name], wide, exact=exact, axes=axes, lengths=aligned)
         return name
 
 

@@ -16,7 +16,7 @@ import onnx
 import onnx.printer
 from hypothesis import strategies as st
 from onnx import helper
-from unit.compiler.checks import Array, model
+from unit.compiler.checks import OPSET, Array, model
 
 from ciro_zk.compiler import supported_operators
 
@@ -99,7 +99,7 @@ class _Maker:
     # Operators ------------------------------------------------------------------------------------------------------------------
 
     def unary(self, x: str) -> str:
-        op = self.draw(st.sampled_from([op for op in UNARY if op in supported_operators()]))
+        op = self.draw(st.sampled_from([op for op in UNARY if min(supported_operators().get(op, (OPSET + 1,))) <= OPSET]))
         return self.node(op, [x], self.shapes[x])
 
     def leaky(self, x: str) -> str:
