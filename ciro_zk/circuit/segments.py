@@ -8,7 +8,7 @@ axis, and eq of the axis's own variables on the others.
 Without need no axis is cut. What it takes to bring the leaves to a smaller power of two is done step by step, largest saving first: to cut
 the axis that pads worst; and where that is not enough, to *split* others into their binary digits, which makes several boxes. Each box
 costs a form, so there are at most twice as many as lookups and tables, and lookups whose forms reach an accumulator are not split: every
-such form is a product more.
+such form is a product more. A step that saves less than 2^11 leaves is not worth a vector of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from ciro_zk.poly import multilinear
 from ciro_zk.poly.linear_form import Dense, Eq, Group, Term, num_vars
 
 Shape = tuple[int, ...]
+
+LEAST_SAVING = 1 << 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ class _Division:
         return min([self, *self.steps()], key=lambda division: division.leaves)
 
 
-def _divisions(shapes: Sequence[Shape], may_split: Sequence[bool]) -> list[_Division]:
+def _divisions(shapes: Sequence[Shape], may_split: Sequence[bool], least_saving: int) -> list[_Division]:
     """The divisions with the least number of steps that bring all leaves to the least power of two in reach."""
     divisions = [_Division(shape=d, may_split=may, splits=(0,) * len(d)) for d, may in zip(shapes, may_split, strict=True)]
     total, spare = sum(division.leaves for division in divisions), len(shapes)
@@ -150,7 +152,7 @@ def _divisions(shapes: Sequence[Shape], may_split: Sequence[bool]) -> list[_Divi
     def offer(index: int) -> None:
         step = divisions[index].best_step
         added, change = step.boxes - divisions[index].boxes, step.leaves - divisions[index].leaves
-        if change:
+        if -change >= least_saving:
             heappush(steps, (added and 1, change, index, step))
 
     for index in range(len(shapes)):
@@ -167,11 +169,13 @@ def _divisions(shapes: Sequence[Shape], may_split: Sequence[bool]) -> list[_Divi
     return kept
 
 
-def segments_of(lookups: Sequence[Shape], may_split: Sequence[bool], tables: Sequence[int]) -> tuple[Segment, ...]:
+def segments_of(
+    lookups: Sequence[Shape], may_split: Sequence[bool], tables: Sequence[int], least_saving: int = LEAST_SAVING
+) -> tuple[Segment, ...]:
     """The segments of lookups of these shapes and of tables of so many rows: by descending run, lookups first, then by number and place."""
     shapes = [*lookups, *((rows,) for rows in tables)]
     found: list[Segment] = []
-    for number, division in enumerate(_divisions(shapes, [*may_split, *(False for _ in tables)])):
+    for number, division in enumerate(_divisions(shapes, [*may_split, *(False for _ in tables)], least_saving)):
         is_table = number >= len(lookups)
         for box in product(*(division.parts(axis) for axis in range(len(division.shape)))):
             starts, lengths = (tuple(values) for values in zip(*box, strict=True))

@@ -184,12 +184,12 @@ def test_protocol_page_lists_the_messages_in_order(monkeypatch: pytest.MonkeyPat
 def test_worked_example(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "tiny_circuit.py"), run_name="__main__")
     out = capsys.readouterr().out
-    assert "2 lookups, 2^8 leaves; y = [2]" in out
+    assert "2 lookups, 2^9 leaves; y = [2]" in out
     for leaves in (
-        "table  1  leaves 18 to 146",
-        "table  0  leaves 0 to 15",
-        "lookup 0  leaves 16 to 16",
-        "lookup 1  leaves 17 to 17",
+        "table  1  leaves 0 to 255",
+        "table  0  leaves 256 to 271",
+        "lookup 0  leaves 272 to 272",
+        "lookup 1  leaves 273 to 273",
     ):
         assert leaves in out
 

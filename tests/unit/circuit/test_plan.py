@@ -15,6 +15,7 @@ from ciro_zk.circuit.claims import proof_shape, split_accumulators
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Integers, Lookup, ZeroCheck
 from ciro_zk.circuit.plan import Plan, eq_prefix, padded_vars, point_term, total_weight
+from ciro_zk.circuit.segments import segments_of
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field import arrays
 from ciro_zk.field.extension import ONE, ZERO, Ext, P, total
@@ -99,12 +100,16 @@ def leaves_by_definition(
 
 
 @settings(max_examples=25)
-@given(SEEDS)
-def test_the_leaves_and_their_forms(seed: int) -> None:
-    """Leaves by definition, by the prover, and numerator and denominator at a random point by the plan's forms."""
+@given(SEEDS, st.booleans())
+def test_the_leaves_and_their_forms(seed: int, divided: bool) -> None:
+    """Leaves by definition, by the prover, and numerator and denominator at a random point by the plan's forms; of small circuits too with
+    axes cut and split."""
     rng = np.random.default_rng(seed)
     circuit = random_circuit(seed, 2)
     plan, graph = circuit.program.plan, circuit.graph
+    if divided:
+        shapes, rows = [lookup.shape for lookup in plan.lookups], [table.num_rows for table in graph.tables]
+        plan.__dict__["segments"] = segments_of(shapes, [True] * len(shapes), rows, 1)
     values = graph.run(random_leaves(circuit, rng))
     witness = Witness.of(KERNELS, plan, values)
     proving = Proving(circuit.program, None, KERNELS, None, witness)  # type: ignore[arg-type]
