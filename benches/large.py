@@ -107,7 +107,7 @@ def setup_step(folder: Path, scale: int) -> dict[str, Any]:
     assert registration is not None
     return {
         "save_seconds": time.perf_counter() - started,
-        "estimated_bytes": setup_bytes(circuit.program),
+        "estimated_bytes": setup_bytes(circuit.program, True),
         "log_leaves": registration.plan.log_leaves,
         "pk_bytes": (folder / "pk.bin").stat().st_size,
         "vk_bytes": (folder / "vk.bin").stat().st_size,
@@ -118,7 +118,7 @@ def setup_step(folder: Path, scale: int) -> dict[str, Any]:
 def prove_step(folder: Path, scale: int) -> dict[str, Any]:
     import ciro_zk
     from ciro_zk.kernels import numba_kernels
-    from ciro_zk.program.report import cost_report
+    from ciro_zk.program.report import memory_bytes
     from ciro_zk.prover import committed_weights
 
     started = time.perf_counter()
@@ -135,7 +135,7 @@ def prove_step(folder: Path, scale: int) -> dict[str, Any]:
         "load_seconds": loaded - started,
         "infer_seconds": inferred - loaded,
         "prove_seconds": proven - inferred,
-        "estimated_bytes": cost_report(pk.program).memory_bytes,
+        "estimated_bytes": memory_bytes(pk.program, True),
         "proof_bytes": len(proof.body),
         "file_bytes": (folder / "proof.bin").stat().st_size,
     }
@@ -170,9 +170,13 @@ STEPS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
 
 def run_step(name: str, folder: Path, scale: int) -> dict[str, Any]:
     """A step in a process of its own: its seconds, the largest resident set, and what it reports."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, __file__, "--step", name, "--folder", str(folder), "--scale", str(scale)], stdout=subprocess.PIPE, check=True
+        [sys.executable, __file__, "--step", name, "--folder", str(folder), "--scale", str(scale)],
+        stdout=subprocess.PIPE,
+        check=True,
+        env=environment,
     )
     result: dict[str, Any] = {"seconds": time.perf_counter() - started, **json.loads(done.stdout.splitlines()[-1])}
     print(f"{name}: {result['seconds']:.1f} s, {result['peak_bytes'] / GIB:.2f} GiB", file=sys.stderr, flush=True)
@@ -228,10 +232,14 @@ def main() -> None:
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
+        from ciro_zk.kernels import warm
         from ciro_zk.memory import peak_bytes
 
+        if options.step in ("setup", "prove"):
+            warm()
+        base = peak_bytes()
         result = STEPS[options.step](options.folder, options.scale)
-        print(json.dumps({**result, "peak_bytes": peak_bytes()}))
+        print(json.dumps({**result, "base_bytes": base, "peak_bytes": peak_bytes()}))
         return
     with tempfile.TemporaryDirectory(prefix="ciro_zk-large-") as temporary:
         folder = options.folder or Path(temporary)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ciro_zk.errors import ResourceError
 
+MEMORY_CODEWORDS = 1 << 30
+"""Bytes of codewords that are kept in memory where no directory is given for them."""
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 

@@ -46,14 +46,14 @@ from ciro_zk.field.extension import ONE, Ext, powers
 from ciro_zk.hash.transcript import ProverTranscript
 from ciro_zk.kernels import Kernels, numba_kernels
 from ciro_zk.lookup.prover import Leaves, Stack, prove_fractions
-from ciro_zk.memory import check_memory
+from ciro_zk.memory import MEMORY_CODEWORDS, check_memory
 from ciro_zk.ops.batch import MAX_BATCH
 from ciro_zk.poly import linear_form
 from ciro_zk.poly.linear_form import Group, Term
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import Integers, ProvingKey, VerifyingKey, weight_pieces
 from ciro_zk.program.program import Program
-from ciro_zk.program.report import cost_report
+from ciro_zk.program.report import codeword_bytes, memory_bytes, setup_bytes
 from ciro_zk.program.statement import PROTOCOL, Statement, sample_point, statement_of
 from ciro_zk.progress import Progress, Step, silent
 from ciro_zk.proof import Proof
@@ -63,8 +63,6 @@ from ciro_zk.witness import Run
 Cells = NDArray[np.uint64]
 Extension = NDArray[np.uint64]
 
-MEMORY_CODEWORDS = 1 << 30
-"""Bytes of codewords that are kept in memory where no directory is given."""
 KEPT_KEY = ".vkey"
 
 
@@ -243,9 +241,9 @@ class Proving:
     def open(self, committed: Committed, forms: Sequence[Form | Sample]) -> None:
         gamma = self.transcript.challenge("opening batch")
         params, plan = self.program.params, self.plan
-        weights = combine_forms(self.kernels, WEIGHTS, padded(plan.weight_layout, params.oracles[WEIGHTS].num_vars), forms, gamma)
-        witness = combine_forms(self.kernels, WITNESS, padded(plan.witness_layout, params.oracles[WITNESS].num_vars), forms, gamma)
-        open_forms(self.transcript, self.kernels, params, [self.weights, committed], [weights, witness])
+        oracles = ((WEIGHTS, plan.weight_layout), (WITNESS, plan.witness_layout))
+        combined = [combine_forms(self.kernels, i, padded(layout, params.oracles[i].num_vars), forms, gamma) for i, layout in oracles]
+        open_forms(self.transcript, self.kernels, params, [self.weights, committed], combined)
 
 
 def padded(layout: Layout, num_vars: int) -> Layout:
@@ -329,7 +327,7 @@ def setup(
         The directory cannot be written.
     """
     program, registration = circuit.program, circuit.program.registration
-    check_memory(cost_report(registration or program).memory_bytes)
+    check_memory(setup_bytes(program, directory is not None))
     kernels = numba_kernels(threads=threads)
     progress(Step("weights", 0, 4))
     path = codewords_path(program, circuit.weights, directory)
@@ -379,7 +377,7 @@ def weights_sample(kernels: Kernels, program: Program, committed: Committed) -> 
 def codewords_path(program: Program, weights: Mapping[int, Integers], directory: str | os.PathLike[str] | None) -> Path | None:
     """The file for the codewords of a program's weights; None to keep them in memory. Its name is a digest of both."""
     oracle = program.params.oracles[0]
-    if directory is None and 8 << oracle.num_vars + oracle.code.log_blowup <= MEMORY_CODEWORDS:
+    if directory is None and codeword_bytes(oracle) <= MEMORY_CODEWORDS:
         return None
     digest = hashlib.blake2s(program.digest + bytes(program.params), person=b"cirocode")
     for piece in weight_pieces(program, weights):
@@ -453,7 +451,7 @@ def prove(
     if not 1 <= batch <= MAX_BATCH:
         raise InputError(f"{batch} runs cannot be proven at once", field="runs", remedy=f"give 1 to {MAX_BATCH} runs")
     program = pk.program.batched(batch)
-    check_memory(cost_report(program).memory_bytes)
+    check_memory(memory_bytes(program, directory is not None))
     kernels = kernels or numba_kernels(threads=threads)
     progress(Step("witness", 0, 4))
     if run is None:

@@ -19,6 +19,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,13 +93,13 @@ def _no_room(path: Path, needed: int, available: int | None) -> ResourceError:
 def _new_file(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
     """A file of this size to be filled, renamed to `path` if all goes well and removed if not; what a killed process left is written
     over."""
-    partial = path.with_name(path.name + ".partial")
-    with open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+    unfinished = path.with_name(path.name + ".partial")
+    with open(os.open(unfinished, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                "another process is writing this file", file=os.fspath(partial), remedy="wait until it has finished"
+                "another process is writing this file", file=os.fspath(unfinished), remedy="wait until it has finished"
             ) from error
         try:
             file.truncate(0)
@@ -109,9 +110,9 @@ def _new_file(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            os.replace(partial, path)
+            os.replace(unfinished, path)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
 
 
@@ -119,7 +120,7 @@ def _tree(kernels: Kernels, file: BinaryIO, rows: int, length: int) -> MerkleTre
     """The tree over the matrix's columns; pages that were hashed do not stay in this process's memory."""
     pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     matrix = np.frombuffer(pages, dtype=np.uint64, count=rows * length, offset=HEADER_BYTES).reshape(rows, length)
-    return MerkleTree(column_digests(kernels, matrix, lambda: pages.madvise(mmap.MADV_DONTNEED)), kernels)
+    return MerkleTree(column_digests(kernels, matrix, partial(pages.madvise, mmap.MADV_DONTNEED)), kernels)
 
 
 def _read(path: Path, code: Code, cells: Cells, binding: bytes) -> Committed | None:
@@ -143,4 +144,5 @@ def _read(path: Path, code: Code, cells: Cells, binding: bytes) -> Committed | N
         levels.append(nodes[at : at + length])
         at, length = at + length, length // 2
     tree = MerkleTree.of_levels(levels)
-    return Committed(cells, matrix, tree, os.fspath(path)) if tree.root == root else None
+    release = partial(pages.madvise, mmap.MADV_DONTNEED)
+    return Committed(cells, matrix, tree, os.fspath(path), release) if tree.root == root else None

@@ -35,6 +35,8 @@ CODE_BLOCK = 1 << 24
 LOG_FOLD_BLOCK = 20
 FOLD_BLOCK = 1 << LOG_FOLD_BLOCK
 """Cells of each half of a table that a round or a fold works on at once."""
+OPENED_ROWS = 16
+"""Rows of codewords that are read at once where columns are opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Committed:
     tree: MerkleTree
     file: str = ""
     """The file that codewords and tree are mapped from, if they are."""
+    release: Callable[[], None] = lambda: None
+    """Called when codewords have been read, so that pages of a file do not stay in this process's memory."""
 
     @property
     def root(self) -> bytes:
@@ -56,7 +60,12 @@ class Committed:
 
     def open(self, positions: Sequence[int]) -> tuple[Base, list[bytes]]:
         """The columns at sorted distinct positions and their siblings. `ProofFormatError` for a file that is damaged there."""
-        columns, siblings = self.codewords[:, positions], self.tree.open(positions)
+        columns = np.empty((self.codewords.shape[0], len(positions)), dtype=np.uint64)
+        for start in range(0, columns.shape[0], OPENED_ROWS):
+            columns[start : start + OPENED_ROWS] = self.codewords[start : start + OPENED_ROWS, positions]
+            self.release()
+        siblings = self.tree.open(positions)
+        self.release()
         if self.file:
             try:
                 verify_multi(self.root, self.tree.depth, positions, blake2s.hash_columns(columns), siblings)
@@ -135,19 +144,21 @@ def open_forms(
     kernels: Kernels,
     params: CommitmentParams,
     oracles: Sequence[Committed],
-    forms: Sequence[Extension],
+    forms: list[Extension],
 ) -> None:
-    """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`. Large forms are overwritten."""
+    """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`. They are taken from the list, and large ones are overwritten."""
     head = params.fold_rounds(0)
     shares = [
         _Share(committed.cells, form, head - oracle.row_vars, _claim(kernels, form, committed.cells), ONE)
         for committed, form, oracle in zip(oracles, forms, params.oracles, strict=True)
     ]
+    forms.clear()
     for index, level in enumerate(params.levels):
         for k in range(params.fold_rounds(index)):
             _round(transcript, kernels, shares, k, params.fold_grinding_bits)
         offsets = params.block_offsets(index)
         share = _packed(shares, offsets, params.message_vars(index))
+        shares = [share]
         folded: list[Committed] = []
         if index == len(params.levels) - 1:
             transcript.send_base("clear message", _extension(share.cells))
@@ -163,7 +174,7 @@ def open_forms(
             transcript.send_base("columns", columns)
             transcript.send_bytes("siblings", b"".join(siblings))
             _add_point_claims(transcript, kernels, oracle.code, share, positions, offset)
-        oracles, shares = folded, [share]
+        oracles = folded
     for k in range(params.clear_vars):
         _round(transcript, kernels, shares, k, 0)
 

@@ -1,7 +1,7 @@
 """What a circuit will cost and what it is worth, before anything is proven.
 
-Proof bytes are counted message by message (siblings: for positions spread evenly). Memory is what the largest phase holds at once.
-Seconds are a rough estimate for
+Proof bytes are counted message by message (siblings: for positions spread evenly). Memory is what is held throughout and what the largest
+phase holds at once; a test compares it with what is measured. Seconds are a rough estimate for
 two cores from the leaves and codeword cells; measure with `benches/compare.py`.
 """
 
@@ -13,10 +13,17 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
+from ciro_zk.circuit.tensor import Storage
 from ciro_zk.commitment.levels import opening_bytes
+from ciro_zk.commitment.params import Oracle
+from ciro_zk.commitment.prover import CODE_BLOCK
+from ciro_zk.hash.blake2s import DIGEST_BYTES
+from ciro_zk.memory import MEMORY_CODEWORDS
 from ciro_zk.program.program import Program
 from ciro_zk.security import SecurityReport
 
+LEAF_BYTES = 64
+"""Of the fraction tree: see `ciro_zk.lookup.prover`."""
 SECONDS_PER_LEAF = 250e-9
 SECONDS_PER_CODE_CELL = 40e-9
 SECONDS_PER_ROUND = 150e-6
@@ -54,14 +61,34 @@ def proof_bytes(program: Program) -> int:
     return 32 + 16 * elements + nonce + opening_bytes(params)
 
 
+def memory_bytes(program: Program, in_file: bool = False) -> int:
+    """What `prove` holds at its greatest; with `in_file` the weights' codewords are in a file whatever their size."""
+    graph, params = program.graph, program.params
+    weights = sum(graph.tensors[i].size * graph.tensors[i].dtype.itemsize for i in graph.weights)
+    values = sum(tensor.size for tensor in graph.tensors if tensor.storage is not Storage.WEIGHT)
+    cells = sum(1 << oracle.num_vars for oracle in params.oracles)
+    weight_code, witness_code = (codeword_bytes(oracle) for oracle in params.oracles)
+    trees = sum(2 * DIGEST_BYTES << oracle.code.log_length for oracle in params.oracles)
+    folded_code = sum(2 * codeword_bytes(oracle) for level in params.levels[1:] for oracle in level)
+    # Weights as tensors and as an oracle; every value as an integer and as a field element; the witness oracle and its codewords.
+    held = 2 * weights + 16 * values + (8 << params.oracles[1].num_vars) + witness_code + trees
+    held += 0 if in_file or weight_code > MEMORY_CODEWORDS else weight_code
+    # A form, (2, n) words, and cells folded once, n words; their blocks. Later, codewords of the folded cells and a block of them.
+    blocks = 3 * 8 * min(CODE_BLOCK, max(weight_code, witness_code) // 8)
+    opening = max(24 * cells, folded_code) + blocks
+    return held + max(LEAF_BYTES << program.shape.log_leaves, opening)
+
+
+def codeword_bytes(oracle: Oracle) -> int:
+    """The codewords of an oracle of base cells."""
+    return 8 << oracle.num_vars + oracle.code.log_blowup
+
+
 def cost_report(program: Program) -> CostReport:
     """Count and estimate one proof of a program."""
     shape, params, plan = program.shape, program.params, program.plan
     leaves = 1 << shape.log_leaves
-    cells = sum(1 << oracle.num_vars for oracle in params.oracles)
     code = sum(1 << oracle.num_vars + oracle.code.log_blowup for oracle in params.oracles)
-    # Fractions: see `ciro_zk.lookup.prover`; opening: codewords, forms and folded cells of both oracles.
-    memory = max(leaves * 64, cells * 64) + code * 8 + code * 8 // 4
     witness = sum(plan.graph.tensors[i].size for i in plan.witness_layout.shapes if i < plan.num_tensors)
     rounds = shape.log_leaves**2 / 2 + shape.product_rounds * (shape.num_products + shape.num_zero_checks) + params.rounds
     return CostReport(
@@ -73,7 +100,7 @@ def cost_report(program: Program) -> CostReport:
         log_weight_cells=plan.weight_layout.num_vars,
         log_witness_cells=plan.witness_layout.num_vars,
         proof_bytes=proof_bytes(program),
-        memory_bytes=memory,
+        memory_bytes=memory_bytes(program),
         seconds=leaves * SECONDS_PER_LEAF + code * SECONDS_PER_CODE_CELL + rounds * SECONDS_PER_ROUND,
     )
 
@@ -132,6 +159,6 @@ class CircuitReport:
         return f"<table>{cells}</table>"
 
 
-def setup_bytes(program: Program) -> int:
-    """Working memory of `setup`, libraries aside."""
-    return cost_report(program.registration or program).memory_bytes
+def setup_bytes(program: Program, in_file: bool = False) -> int:
+    """What `setup` holds at its greatest."""
+    return memory_bytes(program.registration or program, in_file)

@@ -474,7 +474,7 @@ def forged_opening(
         if repair.columns:
             number = repair.block if repair.level == 0 else len(params.levels[0]) + repair.level - 1
             transcript.arrays[("columns", number)] = forge_columns
-        commitment.open_forms(transcript, kernels, params, oracles, forms)
+        commitment.open_forms(transcript, kernels, params, oracles, list(forms))
 
 
 def agreeing(

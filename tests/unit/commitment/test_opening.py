@@ -49,7 +49,7 @@ def open_all(params: CommitmentParams, oracles: Sequence[Committed], forms: Sequ
     transcript = ProverTranscript("test")
     for committed in oracles:
         transcript.absorb("root", committed.root)
-    open_forms(transcript, KERNELS, params, oracles, forms)
+    open_forms(transcript, KERNELS, params, oracles, list(forms))
     return transcript.proof_bytes()
 
 
