@@ -135,7 +135,7 @@ class Layout:
         """The multilinear extension at `point`, `(num_vars)`, of a form's weights laid out in the oracle: (tensor id, term) pairs."""
         value = ZERO
         # Tensors of one shape have the same variables of their own, the last ones, and often groups in common.
-        known: dict[tuple[Group, tuple[int, ...], int], Ext] = {}
+        known: dict[tuple[Group, tuple[int, ...], tuple[int, ...], int], Ext] = {}
 
         @cache
         def table(start: int, stop: int) -> arrays.Extension:
@@ -147,12 +147,14 @@ class Layout:
                 part = term.coefficient * multilinear.selector(point[:split], block.offset >> block.log_size)
                 for group, starts, logs in block.groups(term):
                     stop = split + sum(logs)
-                    if (group, starts, split) not in known:
+                    # an axis that one tensor has in chunks another may have padded: the logs are part of the key
+                    key = (group, starts, logs, split)
+                    if key not in known:
                         if isinstance(group, Eq):
-                            known[group, starts, split] = _eq_value(group, starts[0], point[split:stop])
+                            known[key] = _eq_value(group, starts[0], point[split:stop])
                         else:
-                            known[group, starts, split] = _dense_value(group, starts, logs, split, table)
-                    part = part * known[group, starts, split]
+                            known[key] = _dense_value(group, starts, logs, split, table)
+                    part = part * known[key]
                     split = stop
                 value = value + part
         return value

@@ -164,3 +164,16 @@ def test_the_reference_extension_is_that_of_multilinear() -> None:
     rng = np.random.default_rng(0)
     table, point = random_table(rng, 16), random_point(rng, 4)
     assert mle(from_table(table), point) == multilinear.evaluate(table, point)
+
+
+def test_an_axis_in_chunks_and_the_same_axis_padded() -> None:
+    """A group that two tensors share is evaluated for each as the tensor has it."""
+    all_shapes = [(5, 2048), (5, 1024)]
+    layout = layout_of(*all_shapes)
+    logs = [{block.logs[0] for block in layout.by_tensor[3 + 2 * i]} for i in (0, 1)]
+    assert logs == [{2, 0}, {3}]
+    rng = np.random.default_rng(0)
+    shared, *lasts = (random_term(rng, (d,)).groups[0] for d in (5, 2048, 1024))
+    forms = [[(3 + 2 * i, linear_form.Term((shared, last)))] for i, last in enumerate(lasts)]
+    point = random_point(rng, layout.num_vars)
+    assert layout.evaluate([*forms[0], *forms[1]], point) == layout.evaluate(forms[0], point) + layout.evaluate(forms[1], point)
