@@ -39,8 +39,8 @@ def unit(peak: float) -> float:
 
 def limit(peak: float) -> int:
     """L: 2^j - 1 with room for scores up to `peak` and a quarter."""
-    bits = frexp(ldexp(peak * HEADROOM, _unit_bits(peak)))[1]
-    return (1 << min(max(bits, 1), LIMIT_BITS)) - 1
+    bits = frexp(ldexp(peak * HEADROOM, _unit_bits(peak)) + 1.0)[1]
+    return (1 << min(bits, LIMIT_BITS)) - 1
 
 
 def mass_bits(cells: int) -> int:
