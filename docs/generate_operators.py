@@ -53,8 +53,9 @@ NOTES: dict[str, tuple[str, str]] = {
     "CumSum": ("requantise, free for integers", "constant axis of at most 1,024 cells"),
     "DepthToSpace": (FREE, ""),
     "Div": (
-        "product, free or table",
-        "by a constant without zeros; by a single number it only changes the scale; integers towards zero by at most 64 distinct numbers",
+        "product, quotient, free or table",
+        "by a constant without zeros; by a single number it only changes the scale; by a computed tensor, where 0 counts as one unit; "
+        "integers towards zero by at most 64 distinct numbers",
     ),
     "Dropout": (FREE, "inference only; its mask must be unused"),
     "Elu": (TABLE, ""),

@@ -244,13 +244,13 @@ def _inputs(context: Context, static: Static, result: Calibration) -> None:
 def _ranges(program: Program, result: Calibration) -> dict[str, float]:
     """The calibrated range of every tensor, the outputs' wider: an input that calibration has not seen may well have a greater output,
     and an output that saturates is a wrong result, where a saturated inner value hardly shows."""
-    from ciro_zk.compiler.steps import Requantised
+    from ciro_zk.compiler.steps import Requantised, Softmax
 
     ranges = dict(result.max_abs)
     pending = {tensor for _, tensor in program.outputs}
     for step in reversed(program.steps):
         if step.output in pending:
-            if isinstance(step, Requantised):
+            if isinstance(step, Requantised | Softmax):
                 ranges[step.statistic] = result.max_abs[step.statistic] * OUTPUT_HEADROOM
             else:
                 pending.update(step.inputs)

@@ -2,7 +2,7 @@
 
     view        Reshape, Transpose, Select (slice, pad, broadcast: per axis a list of source indices, -1 for zero), Concat
     product     MatMul, Convolution, Affine (scale * x + offset, both constant)
-    pair        Contraction, Multiply: products of two computed tensors
+    pair        Contraction, Multiply, Quotient: of two computed tensors
     sum         Sum of tensors with signs, Average over windows
     rows        Softmax, Normalise: along the last axis
     other       MaxPool, Greatest, Without, Activation, Fixed (a constant that is concatenated or put out)
@@ -203,7 +203,7 @@ class Affine(Product):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pair(Requantised):
-    """A product of two computed tensors, times a number."""
+    """A product or quotient of two computed tensors, times a number."""
 
     factor: float = 1.0
 
@@ -216,6 +216,11 @@ class Contraction(Pair):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Multiply(Pair):
     """inputs[0] * inputs[1], cell by cell, of one shape but for axes of inputs[1] that are 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quotient(Pair):
+    """inputs[0] / inputs[1], cell by cell, of one shape but for axes of inputs[1] that are 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

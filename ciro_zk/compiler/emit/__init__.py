@@ -24,6 +24,7 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.MaxPool: pooling.max_pool,
     steps.Multiply: pairs.multiply,
     steps.Normalise: rows.normalise,
+    steps.Quotient: pairs.quotient,
     steps.Reshape: views.reshape,
     steps.Select: views.select,
     steps.Softmax: rows.softmax,

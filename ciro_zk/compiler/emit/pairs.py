@@ -1,12 +1,20 @@
-"""Products of two computed tensors: attention's Q K^T and P V, and Mul."""
+"""Products and quotients of two computed tensors: attention's Q K^T and P V, Mul and Div."""
 
 from __future__ import annotations
 
-from math import prod
+from math import ldexp, prod
 
-from ciro_zk.compiler.emit.context import Context, Value, cells
-from ciro_zk.compiler.steps import Contraction, Multiply, Pair
+from ciro_zk.circuit.error import Deviation
+from ciro_zk.compiler.draft import FEWER_BITS
+from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
+from ciro_zk.compiler.quantise import Ratio, fixed_ratio, free_ratio, largest
+from ciro_zk.compiler.steps import Contraction, Curve, Multiply, Pair, Quotient, Scores, Shape
+from ciro_zk.errors import BoundsError
+from ciro_zk.lookup.tables import Clamp, Sampled
 from ciro_zk.ops import Combine, Hadamard, MatMul
+
+MAX_SIGNED = 1 << 16
+"""The greatest |divisor| of either sign, in units: its size is looked up."""
 
 
 def contraction(context: Context, step: Contraction) -> Value:
@@ -23,6 +31,60 @@ def multiply(context: Context, step: Multiply) -> Value:
     a, b = (context.values[name] for name in step.inputs)
     right = context.reshape(b.tensor, cells(b.shape), f"{step.output}.right")
     return _requantised(context, step, context.draft.add(Hadamard(inputs=(a.tensor, right)), f"{step.output}.acc"))
+
+
+def quotient(context: Context, step: Quotient) -> Value:
+    """round(m n / (2^s d)) = floor((2 m n + 2^s d) / (2^(s+1) d)), d > 0; a divisor of 0 counts as one unit."""
+    shape, name, draft = cells(step.shape), step.output, context.draft
+    a, b = _dividend(context, step, shape), context.values[step.inputs[1]]
+    numerator, divisor = a.tensor, b.tensor
+    if draft.tensors[divisor].low < 1 or int(draft.intervals[divisor][0].min()) < 1:
+        numerator, divisor = _positive(context, numerator, divisor, shape, name)
+    divisor = _wide(context, divisor, shape, name)
+    scale = a.scale / b.scale * abs(step.factor)
+    wanted = context.q_scale(step, step.function)
+    if isinstance(step.function, Curve | Scores):
+        ratio = fixed_ratio(scale, wanted, draft.magnitude(numerator))
+    else:
+        ratio = free_ratio(scale, wanted)
+    off = abs(ratio.multiplier - ldexp(scale / ratio.scale, ratio.shift))
+    sign = -1 if step.factor < 0 else 1
+    op = Combine(inputs=(numerator, divisor), coefficients=(2 * sign * ratio.multiplier, 1 << ratio.shift))
+    top = draft.add(op, f"{name}.numerator", Deviation(coefficients=(2 * off, float(1 << ratio.shift))))
+    bottom = draft.add(Combine(inputs=(divisor,), coefficients=(2 << ratio.shift,)), f"{name}.divisor")
+    result = draft.divide(top, bottom, f"{name}.quotient")
+    return context.rescale(step, result, step.shape, Ratio(1, 0, ratio.scale), step.function)
+
+
+def _dividend(context: Context, step: Quotient, shape: Shape) -> Value:
+    if step.inputs[0] not in context.fixed:
+        return context.values[step.inputs[0]]
+    values = aligned(context.fixed[step.inputs[0]], len(shape))
+    scale = (largest(values) or 1.0) / context.top
+    return Value(context.constant(values, scale, shape, f"{step.output}.dividend"), step.shape, scale)
+
+
+def _positive(context: Context, n: int, d: int, shape: Shape, name: str) -> tuple[int, int]:
+    """(n, d) with n / d as before and d at least 1: clamped where it is not negative, else |d|, and n times its sign."""
+    draft = context.draft
+    peak = max(draft.magnitude(d), 1)
+    if int(draft.intervals[d][0].min()) >= 0:
+        return n, draft.rescale(d, 0, Clamp(minimum=1, maximum=peak), f"{name}.positive", Deviation(cells=1.0))
+    if peak > MAX_SIGNED:
+        raise BoundsError("a divisor of either sign has too many bits", node=name, bound=peak, remedy=FEWER_BITS)
+    sizes = Sampled(low=-peak, values=tuple(max(abs(q), 1) for q in range(-peak, peak + 1)))
+    size = draft.rescale(d, 0, sizes, f"{name}.size", Deviation(cells=1.0))
+    odd = draft.add(Combine(inputs=(d,), coefficients=(2,), offset=1), f"{name}.odd", Deviation(cells=1.0))
+    sign = draft.rescale(odd, 0, Clamp(minimum=-1, maximum=1), f"{name}.sign", Deviation(exact_low=True, exact_high=True))
+    return draft.add(Hadamard(inputs=(n, _wide(context, sign, shape, name))), f"{name}.signed"), size
+
+
+def _wide(context: Context, tensor: int, shape: Shape, name: str) -> int:
+    """A tensor whose axes of length 1 are broadcast to `shape`."""
+    for axis, (have, want) in enumerate(zip(context.draft.tensors[tensor].shape, shape, strict=True)):
+        if have != want:
+            tensor = context.gather(tensor, axis, (0,) * want, name)
+    return tensor
 
 
 def _requantised(context: Context, step: Pair, tensor: int) -> Value:

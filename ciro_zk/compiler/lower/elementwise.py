@@ -78,11 +78,28 @@ def mul(view: NodeView) -> None:
     view.emit(steps.Multiply, [a, b])
 
 
+def _quotient(view: NodeView) -> None:
+    """By a computed tensor."""
+    target = view.shape(view.output)
+    divisor = view.name(1)
+    source = view.shape(divisor)
+    aligned = (1,) * (len(target) - len(source)) + source
+    if aligned != source:
+        divisor = view.emit(steps.Reshape, [divisor], view.fresh("divisor.rank", aligned))
+    if view.is_constant(0):
+        value = view.constant(0, "the dividend")
+        dividend = view.emit(steps.Fixed, [], view.fresh("dividend", value.shape), value=value)
+    else:
+        dividend = view.broadcast(view.name(0), target, "dividend")
+    view.emit(steps.Quotient, [dividend, divisor])
+
+
 @lowers("Div", 7, 13, 14)
 def div(view: NodeView) -> None:
     view.require_numbers(0, 1)
     if not view.is_constant(1):
-        raise Refused("a division by a computed tensor", "only constant divisors are supported yet")
+        _quotient(view)
+        return
     divisor = view.constant(1, "the divisor")
     if (divisor == 0).any():
         raise Refused("a division by zero", "repair the constant")
