@@ -3,6 +3,7 @@
     Affine after Affine, Convolution or MatMul      folded into the constants (BatchNorm, bias, scaling)
     Affine by a number after a Pair                 folded into its factor
     Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
+    Affine of the last axis before MatMuls only     folded into their constants (a norm's scale and bias)
     Select of zeros before Convolution              becomes its padding
     Activation after a view or a max pool           moves before it (a max pool commutes with a monotone function)
     Activation after a requantised step             goes into its table
@@ -47,11 +48,14 @@ from ciro_zk.compiler.steps import (
 )
 
 MASKED = -1000.0
+"""A score that a constant moves this far down has no share of a softmax."""
+MAX_UNEVENNESS = 4.0
+"""Greatest |weight| of an affine step to its mean, for it to be folded into a product: all weights of one share a unit."""
 
 
 def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
-    rules: list[Callable[[_Steps], bool]] = [_mask, _affine, _scaling, _padding, _activation, _residual]
+    rules: list[Callable[[_Steps], bool]] = [_mask, _affine, _scaling, _forward, _padding, _activation, _residual]
     current = _Steps(program.steps, {name for _, name in program.outputs})
     while any(rule(current) for rule in rules):
         pass
@@ -173,6 +177,51 @@ def _scaling(steps: _Steps) -> bool:
             steps.replace([source, step], [replace(source, output=step.output, statistic=step.statistic, factor=factor)])
             changed = True
     return changed
+
+
+def _forward(steps: _Steps) -> bool:
+    """(weight * x + offset) W = x (weight W) + offset W, for every use of the affine step."""
+    changed = False
+    for step in list(steps.by_name.values()):
+        if not isinstance(step, Affine) or step.weight.size == 1 or len(step.inputs) != 1 or step.function is not None:
+            continue
+        users = [user for user in steps.by_name.values() if step.output in user.inputs]
+        length = step.shape[-1]
+        weight, offset = _last_axis(step.weight, length), _last_axis(step.offset, length)
+        even = weight is not None and 0 < np.abs(weight).max() <= MAX_UNEVENNESS * np.abs(weight).mean()
+        if step.output in steps.outputs or not users or weight is None or offset is None or not even:
+            continue
+        made = []
+        for user in users:
+            if (
+                not isinstance(user, MatMul)
+                or user.weight.ndim != 2
+                or user.inputs.index(step.output)
+                or user.inputs.count(step.output) > 1
+            ):
+                break
+            bias = offset @ user.weight
+            made.append(
+                replace(
+                    user,
+                    inputs=(step.inputs[0], *user.inputs[1:]),
+                    weight=weight[:, None] * user.weight,
+                    offset=_added(user.offset, bias if bias.any() else None),
+                )
+            )
+        else:
+            steps.replace([step, *users], made)
+            changed = True
+    return changed
+
+
+def _last_axis(values: Floats | None, length: int) -> Floats | None:
+    """A constant that varies along the last axis alone, on that axis, zeros for none; None where it varies along others."""
+    if values is None:
+        return np.zeros(length)
+    if any(d != 1 for d in values.shape[:-1]):
+        return None
+    return np.broadcast_to(values.reshape(-1), (length,))
 
 
 def _finite(values: Floats) -> bool:

@@ -11,6 +11,9 @@ from onnx import helper
 from unit.compiler.checks import check_complete, check_witness, floats, model, run
 
 from ciro_zk.compiler import compile as compile_model
+from ciro_zk.compiler.fold import fold
+from ciro_zk.compiler.load import load
+from ciro_zk.compiler.lower.patterns import Norm, norms
 from ciro_zk.ops import Requantise
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.prover import prove, setup
@@ -62,6 +65,47 @@ def test_layer_norm_is_within_a_thousandth(cells: int, scale: float) -> None:
     found, greatest = error(circuit)
     assert found <= 1e-3 * 2 * greatest
     check_complete(circuit)
+
+
+DIVISIONS = {
+    "div": [("Sqrt", "e", "r"), ("Div", "c r", "y")],
+    "reciprocal": [("Sqrt", "e", "r"), ("Reciprocal", "r", "i"), ("Mul", "c i", "y")],
+    "one over": [("Sqrt", "e", "r"), ("Div", "one r", "i"), ("Mul", "i c", "y")],
+    "power": [("Pow", "e half", "i"), ("Mul", "c i", "y")],
+}
+
+
+@pytest.mark.parametrize("division", DIVISIONS)
+@pytest.mark.parametrize("square", ["c two", "c"])
+@pytest.mark.parametrize("centred", [True, False])
+def test_a_norm_written_as_its_parts_is_one(division: str, square: str, centred: bool) -> None:
+    """As precise as the operator, with the same circuit."""
+    rng = np.random.default_rng(1)
+    constants = {"two": np.float32(2), "half": np.float32(-0.5), "one": np.float32(1), "epsilon": np.float32(1e-5)}
+    first = [node("ReduceMean", "x", "m", axes=[-1]), node("Sub", "x m", "c")] if centred else [node("Identity", "x", "c")]
+    middle = [
+        node("Pow" if square == "c two" else "Mul", square if square == "c two" else "c c", "q"),
+        node("ReduceMean", "q", "v", axes=[2]),
+    ]
+    last = [node("Add", "epsilon v", "e"), *(node(op, inputs, output) for op, inputs, output in DIVISIONS[division])]
+    samples = floats(rng, 12, 3, 8)
+    parts = compile_model(model([*first, *middle, *last], {"x": (1, 3, 8)}, constants), samples)
+    op = node("LayerNormalization", "x one", "y") if centred else node("RMSNormalization", "x one", "y")
+    whole = compile_model(model([op], {"x": (1, 3, 8)}, {"one": np.ones(8, np.float32)}, opset=17 if centred else 23), samples)
+    assert [n.op for n in parts.graph.nodes] == [n.op for n in whole.graph.nodes]
+    assert error(parts)[0] <= 0.003 * error(parts)[1]
+
+
+def test_what_is_no_norm_stays_as_it_is() -> None:
+    """The mean of another tensor is subtracted, another one is squared: nothing is recognised."""
+    nodes = [
+        node("Relu", "x", "z"), node("ReduceMean", "z", "m", axes=[-1]), node("Sub", "x m", "c"), node("Mul", "c c", "q"),
+        node("ReduceMean", "q", "v", axes=[-1]), node("Sqrt", "v", "r"), node("Div", "c r", "y"),
+    ]  # fmt: skip
+    static = fold(load(model(nodes, {"x": (1, 8)})), {"x": (1, 8)})
+    assert norms(static) == {"y": Norm("c", False, 0.0)}
+    nodes[3] = node("Mul", "z z", "q")
+    assert norms(fold(load(model(nodes, {"x": (1, 8)})), {"x": (1, 8)})) == {}
 
 
 def attention(mask: np.ndarray | None) -> onnx.ModelProto:

@@ -8,6 +8,7 @@ from onnx import defs
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.expand import EXPANSIONS
 from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows
+from ciro_zk.compiler.lower.patterns import Norm, norms
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
 from ciro_zk.compiler.static import Static, label, names_used
 from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
@@ -38,14 +39,15 @@ def supported_operators() -> dict[str, tuple[int, ...]]:
     return {op: tuple(sorted(found)) for op, found in sorted(versions.items())}
 
 
-def _needed(static: Static) -> list[onnx.NodeProto]:
-    """The nodes that an output depends on."""
+def _needed(static: Static, found_norms: dict[str, Norm]) -> list[onnx.NodeProto]:
+    """The nodes that an output depends on; a normalisation depends on its source alone."""
     wanted = {value.name for value in static.model.proto.graph.output}
     found = []
     for node in reversed(static.nodes):
         if wanted & set(node.output):
             found.append(node)
-            wanted |= names_used(node)
+            norm = found_norms.get(node.output[0])
+            wanted |= names_used(node) if norm is None else {norm.source}
     return found[::-1]
 
 
@@ -54,10 +56,14 @@ def lower(static: Static) -> Program:
     program = Program(dict(static.inputs))
     aliases: dict[str, str] = {}
     refused = []
-    for node in _needed(static):
+    found_norms = norms(static)
+    for node in _needed(static, found_norms):
         opset = static.model.opsets.get("" if node.domain == "ai.onnx" else node.domain, 0)
         try:
-            _lower_node(node, static, program, aliases)
+            if node.output[0] in found_norms:
+                rows.norm(NodeView(node, 0, static, program, aliases), found_norms[node.output[0]])
+            else:
+                _lower_node(node, static, program, aliases)
         except Refused as error:
             refused.append(UnsupportedNode(label(node), node.op_type, node.domain, opset, error.reason, error.hint))
     if refused:

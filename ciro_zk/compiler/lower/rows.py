@@ -9,6 +9,7 @@ import numpy as np
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.lower.layout import is_used
+from ciro_zk.compiler.lower.patterns import Norm
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.steps import Scores
 
@@ -98,6 +99,15 @@ def _along(view: NodeView, axis: int, emit: Callable[[str, str], str]) -> None:
     x = view.emit(steps.Transpose, [view.name(0)], view.fresh("moved", moved), permutation=order)
     result = emit(x, view.fresh("result", moved))
     view.emit(steps.Transpose, [result], permutation=tuple(order.index(a) for a in range(len(shape))))
+
+
+def norm(view: NodeView, found: Norm) -> None:
+    """One that was written as its parts."""
+    source = view.aliases.get(found.source, found.source)
+    if source not in view.static.shapes:
+        return  # behind a node that is refused itself
+    count = view.shape(source)[-1]
+    view.emit(steps.Normalise, [source], centred=found.centred, epsilon=found.epsilon * count, factor=sqrt(count))
 
 
 def _normalised(

@@ -1,0 +1,138 @@
+"""Normalisations that an exporter wrote as their parts, found before anything is lowered.
+
+    layer norm    c / sqrt(mean(c^2) + epsilon),  c = x - mean(x)
+    RMS norm      x / sqrt(mean(x^2) + epsilon)
+
+along the last axis. The square is Pow or Mul, the division Div, or Mul by Reciprocal, by Div(1, .) or by Pow(., -1/2).
+Scale and bias stay nodes of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from ciro_zk.compiler.static import Static
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A normalisation of `source`."""
+
+    source: str
+    centred: bool
+    epsilon: float
+
+
+def norms(static: Static) -> dict[str, Norm]:
+    """By the output of their last node."""
+    graph = _Graph(static)
+    found = {}
+    for node in static.nodes:
+        norm = graph.norm(node)
+        if norm is not None:
+            found[node.output[0]] = norm
+    return found
+
+
+class _Graph:
+    def __init__(self, static: Static) -> None:
+        self.static = static
+        self.producers = {name: node for node in static.nodes for name in node.output if node.domain in ("", "ai.onnx")}
+
+    def made_by(self, name: str, op: str) -> list[str] | None:
+        """The inputs of the node that makes a tensor, if it is of this kind."""
+        node = self.producers.get(self.plain(name))
+        return list(node.input) if node is not None and node.op_type == op else None
+
+    def plain(self, name: str) -> str:
+        """A tensor behind casts between floats and identities."""
+        while (node := self.producers.get(name)) is not None and node.op_type in ("Cast", "Identity"):
+            if self.static.types.get(node.input[0]) not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16):
+                break
+            name = node.input[0]
+        return name
+
+    def number(self, name: str) -> float | None:
+        """A constant of one cell."""
+        value = self.static.constants.get(name)
+        return float(value.reshape(-1)[0]) if value is not None and value.size == 1 and value.dtype.kind in "fiu" else None
+
+    def norm(self, node: onnx.NodeProto) -> Norm | None:
+        """The normalisation that a node completes."""
+        for value, variance in self._divisions(node):
+            epsilon, mean = self._plus(variance)
+            squared = self._mean(mean)
+            base = None if squared is None else self._square(squared)
+            if base is None or epsilon is None or epsilon < 0:
+                continue
+            if self.static.shapes.get(value) != self.static.shapes.get(node.output[0]):
+                continue
+            centre, other = self._centred(value), self._centred(base)
+            if centre is not None and centre == other:
+                return Norm(centre, True, epsilon)
+            if self.plain(value) == self.plain(base):
+                return Norm(value, False, epsilon)
+        return None
+
+    def _divisions(self, node: onnx.NodeProto) -> list[tuple[str, str]]:
+        """(x, v) with x / sqrt(v) the node's output."""
+        if node.op_type == "Div":
+            root = self.made_by(node.input[1], "Sqrt")
+            return [] if root is None else [(node.input[0], root[0])]
+        if node.op_type != "Mul":
+            return []
+        found = []
+        for value, factor in (node.input, reversed(node.input)):
+            inverse = self.made_by(factor, "Reciprocal")
+            if inverse is None:
+                quotient = self.made_by(factor, "Div")
+                inverse = quotient[1:] if quotient is not None and self.number(quotient[0]) == 1.0 else None
+            root = None if inverse is None else self.made_by(inverse[0], "Sqrt")
+            power = self.made_by(factor, "Pow")
+            if power is not None and self.number(power[1]) == -0.5:
+                root = power[:1]
+            if root is not None:
+                found.append((value, root[0]))
+        return found
+
+    def _plus(self, name: str) -> tuple[float | None, str]:
+        """(constant, tensor) of a sum; (0, the tensor itself) for no sum."""
+        terms = self.made_by(name, "Add")
+        if terms is None:
+            return 0.0, name
+        for constant, tensor in (terms, terms[::-1]):
+            if self.number(constant) is not None:
+                return self.number(constant), tensor
+        return None, name
+
+    def _square(self, name: str) -> str | None:
+        power, product = self.made_by(name, "Pow"), self.made_by(name, "Mul")
+        if power is not None and self.number(power[1]) == 2.0:
+            return power[0]
+        return product[0] if product is not None and product[0] == product[1] else None
+
+    def _mean(self, name: str) -> str | None:
+        """x for a mean of x over its last axis, which stays."""
+        node = self.producers.get(self.plain(name))
+        if node is None or node.op_type != "ReduceMean":
+            return None
+        source = self.static.shapes.get(node.input[0])
+        settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        axes = settings.get("axes")
+        if len(node.input) > 1 and node.input[1]:
+            constant = self.static.constants.get(node.input[1])
+            axes = None if constant is None else np.asarray(constant).reshape(-1).tolist()
+        if source is None or axes is None or len(axes) != 1 or int(axes[0]) % len(source) != len(source) - 1:
+            return None
+        return str(node.input[0]) if settings.get("keepdims", 1) else None
+
+    def _centred(self, name: str) -> str | None:
+        """x for x - mean(x)."""
+        difference = self.made_by(name, "Sub")
+        if difference is None:
+            return None
+        mean = self._mean(difference[1])
+        return self.plain(difference[0]) if mean is not None and self.plain(mean) == self.plain(difference[0]) else None
