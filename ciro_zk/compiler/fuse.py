@@ -193,12 +193,7 @@ def _forward(steps: _Steps) -> bool:
             continue
         made = []
         for user in users:
-            if (
-                not isinstance(user, MatMul)
-                or user.weight.ndim != 2
-                or user.inputs.index(step.output)
-                or user.inputs.count(step.output) > 1
-            ):
+            if not isinstance(user, MatMul) or user.weight.ndim != 2 or step.output in user.inputs[1:]:
                 break
             bias = offset @ user.weight
             made.append(

@@ -12,7 +12,7 @@ from unit.compiler.checks import Sensitivity, check_complete, check_witness, com
 
 from ciro_zk.circuit.graph import Graph
 from ciro_zk.compiler import compile as compile_model
-from ciro_zk.ops import Maximum, Requantise
+from ciro_zk.ops import Hadamard, Maximum, Requantise
 from ciro_zk.program.circuit import Circuit
 
 
@@ -95,6 +95,28 @@ def test_scalars_and_bias_are_folded() -> None:
     circuit = compile_model(model(nodes, {"x": (3, 6)}, constants), rng.random((12, 6), dtype=np.float32))
     assert count(circuit.graph, Requantise) == 1 and relative_error(circuit) < 0.005
     check_complete(circuit)
+
+
+@pytest.mark.parametrize(("uses", "even"), [(1, True), (2, True), (1, False)])
+def test_scale_and_bias_before_products_join_them(uses: int, even: bool) -> None:
+    """Where nothing else uses them, and no entry is so great that the others would lose their bits."""
+    rng = np.random.default_rng(0)
+    scale = np.array([1, -2, 0.5, 1, 1, 1, 1, 1], dtype=np.float32)
+    if not even:
+        scale[2] = 1000
+    nodes = [
+        node("Relu", "x", "r"),
+        node("Mul", "r g", "m"),
+        node("Add", "m b", "a"),
+        node("MatMul", "a w", "p"),
+        node("MatMul", "a v", "q"),
+    ]
+    last = node("Add", "p q", "y") if uses == 1 else node("Concat", "p q a", "y", axis=1)
+    constants = {"g": scale, "b": floats(rng, 8), "w": floats(rng, 8, 5), "v": floats(rng, 8, 5)}
+    circuit = compile_model(model([*nodes, last], {"x": (2, 8)}, constants), floats(rng, 20, 8))
+    hadamards = sum(isinstance(n.op, Hadamard) for n in circuit.graph.nodes)
+    assert hadamards == int(uses == 2 or not even)
+    assert relative_error(circuit) < 0.01
 
 
 def test_pad_becomes_the_convolutions() -> None:
