@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ciro_zk.commitment import prover as opening
 from ciro_zk.commitment.levels import opening_bytes
 from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
-from ciro_zk.commitment.prover import Committed, combined_powers, commit, open_forms
+from ciro_zk.commitment.prover import Committed, combined_powers, commit, evaluate, open_forms
 from ciro_zk.commitment.verifier import PointClaims, evaluation_points, times_x, verify_opening
 from ciro_zk.errors import ProofFormatError, ProofRejected
 from ciro_zk.field import arrays
@@ -87,7 +87,13 @@ def parameters(draw: st.DrawFn) -> CommitmentParams:
 
     columns = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
     first = tuple(coded(c + draw(st.integers(0, 4)), c) for c in columns)
-    params = CommitmentParams(levels=(first,), grinding_bits=draw(st.sampled_from([0, 0, 2])))
+    sampled = draw(st.booleans())
+    params = CommitmentParams(
+        levels=(first,),
+        grinding_bits=draw(st.sampled_from([0, 0, 2])),
+        fold_grinding_bits=draw(st.sampled_from([0, 1, 3])) if sampled else 0,
+        is_sampled=sampled,
+    )
     for _ in range(draw(st.integers(0, 3))):
         message = params.clear_vars
         params = replace(params, levels=(*params.levels, (coded(message, draw(st.integers(max(message - 3, 0), message))),)))
@@ -100,6 +106,68 @@ def test_honest_openings_verify(params: CommitmentParams, seed: int) -> None:
     """One, two or three oracles of equal or different sizes, down to a single row each."""
     _, forms, _, body, claim, roots = made(params, seed)
     verify_all(params, roots, body, claim, forms)
+
+
+LISTED = replace(PARAMS, fold_grinding_bits=2, is_sampled=True)
+
+
+def test_each_message_of_list_decoding_is_in_the_opening() -> None:
+    """A nonce for every folding round, a sample for every folded root, and nothing for the rounds on the message in clear."""
+    *_, plain, claim, roots = made()
+    _, forms, _, body, claim, roots = made(LISTED)
+    verify_all(LISTED, roots, body, claim, forms)
+    rounds = sum(LISTED.fold_rounds(i) for i in range(3))
+    # positions are drawn anew, so columns and siblings differ in number: compare with the messages alone
+    seen: list[str] = []
+
+    class Recording(VerifierTranscript):
+        def receive_bytes(self, label: str, length: int) -> bytes:
+            seen.append(label)
+            return super().receive_bytes(label, length)
+
+    transcript = Recording("test", body)
+    for root in roots:
+        transcript.absorb("root", root)
+    verify_opening(transcript, KERNELS, LISTED, roots, claim, lambda i, z: multilinear.evaluate(forms[i], z))
+    assert (seen.count("fold grinding"), seen.count("sample"), seen.count("query grinding")) == (rounds, 2, 3)
+    with pytest.raises((ProofRejected, ProofFormatError)):
+        verify_all(PARAMS, roots, body, claim, forms)
+    with pytest.raises((ProofRejected, ProofFormatError)):
+        verify_all(LISTED, roots, plain, claim, forms)
+
+
+def test_a_sample_is_the_multilinear_extension() -> None:
+    rng = np.random.default_rng(4)
+    for num_vars in (0, 1, 5):
+        cells, point = rng.integers(0, P, 1 << num_vars, dtype=np.uint64), random_point(rng, num_vars)
+        assert evaluate(KERNELS, cells, point) == multilinear.evaluate_base(cells, point)
+
+
+def test_a_sample_of_a_large_oracle_is_taken_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "LOG_FOLD_BLOCK", 3)
+    rng = np.random.default_rng(4)
+    cells, point = rng.integers(0, P, 1 << 6, dtype=np.uint64), random_point(rng, 6)
+    assert evaluate(KERNELS, cells, point) == multilinear.evaluate_base(cells, point)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_another_sample_is_caught(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folded root with another value at its sample point, whether or not its claim is changed alike."""
+    _, forms, oracles, _, claim, roots = made(LISTED)
+    sent = ProverTranscript.send_elements
+    count = 0
+
+    def other(self: ProverTranscript, label: str, values: Sequence[Ext]) -> None:
+        nonlocal count
+        if label == "sample":
+            count += 1
+            values = [values[0] + ONE] if count == index + 1 else values
+        sent(self, label, values)
+
+    monkeypatch.setattr(ProverTranscript, "send_elements", other)
+    body = open_all(LISTED, oracles, forms)
+    with pytest.raises(ProofRejected, match="linear forms"):
+        verify_all(LISTED, roots, body, claim, forms)
 
 
 @pytest.mark.parametrize(
