@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from soundness.malicious import (
@@ -23,12 +25,12 @@ from soundness.malicious import (
     run_field,
     run_graph,
 )
-from strategies import cell_indices, deep, tiny, tiny_input, toy, toy_input, two_ports
+from strategies import LISTED, cell_indices, deep, tiny, tiny_input, toy, toy_input, two_ports
 
 from ciro_zk.circuit.graph import as_field
 from ciro_zk.field.extension import P
 from ciro_zk.kernels import plain_kernels
-from ciro_zk.params import STANDARD
+from ciro_zk.params import JOHNSON, STANDARD, Preset
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import ProvingKey, VerifyingKey
 from ciro_zk.prover import prove
@@ -36,13 +38,29 @@ from ciro_zk.verifier import Verified
 from ciro_zk.witness import infer
 
 
-@pytest.mark.parametrize("circuit", [toy(), tiny(), toy(STANDARD), deep()], ids=["toy", "tiny", "standard", "deep"])
+@pytest.mark.parametrize("circuit", [toy(), tiny(), toy(STANDARD), deep(), deep(LISTED)], ids=["toy", "tiny", "standard", "deep", "listed"])
 def test_without_a_lie_the_proof_is_the_honest_one(circuit: Circuit) -> None:
     given = tiny_input() if circuit is tiny() else toy_input()
     pk, vk, proof = honest(circuit, given)
     run = infer(pk, given * circuit.graph.inputs[0].scale)
     assert bytes(proof) == bytes(prove(pk, run, kernels=kernels()))
     assert isinstance(accepted(vk, proof), Verified)
+
+
+@pytest.mark.parametrize("preset", [LISTED, JOHNSON], ids=lambda preset: preset.name)
+@pytest.mark.parametrize("make", [toy, tiny, two_ports], ids=lambda make: make.__name__)
+def test_honest_proofs_with_list_decoding(make: Callable[[Preset], Circuit], preset: Preset) -> None:
+    """With weights and without, alone and in a batch; the keys as files."""
+    circuit = make(preset)
+    pk, vk = keys(circuit)
+    run = infer(pk, {port.name: np.full(circuit.graph.tensors[port.tensor].shape, port.scale) for port in circuit.graph.inputs})
+    for runs in (run, [run, run, run]):
+        proof = prove(pk, runs, threads=1)
+        assert isinstance(accepted(vk, proof), Verified)
+    if preset is JOHNSON:
+        read = VerifyingKey.from_bytes(bytes(vk))
+        assert read.weights_sample == vk.weights_sample and len(read.weights_sample) == 16
+        assert "Johnson" in accepted(read, proof).security.regime
 
 
 def test_both_kernels_make_the_same_proof() -> None:

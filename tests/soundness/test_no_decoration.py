@@ -24,6 +24,7 @@ import ciro_zk.program.public as public
 import ciro_zk.sumcheck.verifier as sumcheck
 import ciro_zk.verifier as verifier
 from ciro_zk.circuit.claims import ClaimLedger
+from ciro_zk.commitment.proximity import agreement_squared
 from ciro_zk.errors import ProofFormatError, ProofRejected
 from ciro_zk.hash.transcript import VerifierTranscript
 from ciro_zk.program.statement import Inference, Statement
@@ -459,6 +460,29 @@ def test_the_statement_must_be_bound(field: str, attack: Callable[[], Attempt], 
     assert stage in ("lookup", "registration") and SUMS in reason
     without(monkeypatch, Statement, "bind", field)
     assert isinstance(attempt(), Verified)
+
+
+def test_two_messages_are_close_to_the_weights_word() -> None:
+    """The key of two minds is a good one: honest proofs hold under it. Only the sample tells the other weights from the registered."""
+    circuit, vk = attacks.listed(), attacks.weights_of_two_minds()
+    (word, other), (pk, _) = attacks.both_weights(), attacks.keys(circuit)
+    code = circuit.program.params.oracles[0].code
+    over, under = agreement_squared(code.log_blowup, code.multiplicity)
+    for weights in (pk.weights, other):
+        codewords = attacks.commit_cells(circuit.program, attacks.as_cells(weights)).codewords
+        agreeing = int((codewords == word.codewords).all(axis=0).sum())
+        assert agreeing**2 * under >= over * codewords.shape[1] ** 2
+    attacks.check_key(vk)
+    values = attacks.run_graph(circuit.graph, attacks.leaves_of(pk, attacks.toy_input()))
+
+    def honest(seed: int) -> Attempt:
+        lie = attacks.Lie(padding=np.random.default_rng(seed))
+        return Attempt(vk, attacks.forge(pk, attacks.Claimed(values=values, weights=word, sample=vk.weights_sample), lie))
+
+    assert isinstance(attacks.until(honest, lambda patch: None)(), Verified)
+    tensor = circuit.graph.tensors[attacks.tensor_ids(circuit)["w2"]]
+    assert other[attacks.tensor_ids(circuit)["w2"]].max() > tensor.high
+    assert verdict(attacks.other_weights())[0] == "opening"
 
 
 def test_what_the_statement_attacks_claim_is_false() -> None:

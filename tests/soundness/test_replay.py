@@ -29,7 +29,7 @@ from ciro_zk.commitment.params import Oracle
 from ciro_zk.errors import ProofFormatError, ProofRejected
 from ciro_zk.hash.transcript import Transcript
 from ciro_zk.lookup.tables import Clamp, Graph
-from ciro_zk.params import CONSERVATIVE, STANDARD, TESTING, Preset
+from ciro_zk.params import CONSERVATIVE, JOHNSON, STANDARD, TESTING, Preset
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import VerifyingKey
 from ciro_zk.proof import Proof
@@ -112,7 +112,7 @@ def test_another_table() -> None:
     assert rejection(vk, replace(proof, program_digest=other.program.digest)) == FRACTIONS
 
 
-@pytest.mark.parametrize("preset", [CONSERVATIVE, TESTING], ids=lambda preset: preset.name)
+@pytest.mark.parametrize("preset", [CONSERVATIVE, JOHNSON, TESTING], ids=lambda preset: preset.name)
 def test_another_preset(preset: Preset) -> None:
     _, proof = standard()
     _, other = keys(toy(preset))
@@ -122,6 +122,23 @@ def test_another_preset(preset: Preset) -> None:
         accepted(other, relabelled)
     with pytest.raises((ProofRejected, ProofFormatError)):  # even if the preset were none of the digest
         accepted(VerifyingKey(replace(toy(STANDARD).program, preset=preset), proof.model_commitment, b""), proof)
+
+
+@pytest.mark.parametrize("preset", [STANDARD, TESTING], ids=lambda preset: preset.name)
+def test_list_decoding_is_not_downgraded(preset: Preset) -> None:
+    """A proof with fewer queries and samples for a key without, and the other way round; whatever is relabelled."""
+    (_, listed), (_, vk) = keys(toy(JOHNSON)), keys(toy(preset))
+    for own, other, preset_given in ((listed, vk, JOHNSON), (vk, listed, preset)):
+        _, _, proof = honest(toy(preset_given), toy_input())
+        accepted(own, proof)
+        assert rejection(other, proof) == ("statement", "the proof is for another program")
+        relabelled = replace(proof, program_digest=other.program.digest, model_commitment=other.model_commitment)
+        for key in (other, replace(other, weights_sample=bytes(len(other.weights_sample)))):
+            with forgotten_registrations(), pytest.raises((ProofRejected, ProofFormatError)):
+                accepted(key, relabelled)
+        mixed = replace(own, program=replace(own.program, preset=other.program.preset), weights_sample=other.weights_sample)
+        with forgotten_registrations(), pytest.raises((ProofRejected, ProofFormatError)):
+            accepted(mixed, replace(proof, program_digest=mixed.program.digest))
 
 
 def test_another_proofs_body() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.manifest import canonical_json
 from ciro_zk.errors import InputError, ProofFormatError
 from ciro_zk.kernels import plain_kernels
+from ciro_zk.params import JOHNSON
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import ProvingKey, VerifyingKey
 from ciro_zk.proof import Proof
@@ -117,6 +119,13 @@ def test_the_keys_digest_covers_program_commitment_and_registration() -> None:
     assert len({vk.digest, *(other.digest for other in others)}) == 4
 
 
+def test_the_keys_digest_covers_the_weights_sample() -> None:
+    _, vk = listed_keys()
+    other = replace(vk, weights_sample=bytes(16))
+    assert other.weights_sample != vk.weights_sample and other.digest != vk.digest
+    assert other.registration_statement != vk.registration_statement
+
+
 # Contents that are wrong under a right checksum ------------------------------------------------------------------------------------------
 
 
@@ -128,6 +137,21 @@ def tampered(made: Any, section: str, payload: bytes) -> ProofFormatError:
         type(made).from_bytes(repack(bytes(made), parts), "the file")
     assert caught.value.file == "the file"
     return caught.value
+
+
+@cache
+def listed_keys() -> tuple[ProvingKey, VerifyingKey]:
+    return prover.setup(tiny(JOHNSON), threads=1)
+
+
+def test_a_weights_sample_that_is_none() -> None:
+    """Of another length, not canonical, missing in a preset that has one or there in one that has none."""
+    _, vk = listed_keys()
+    assert VerifyingKey.from_bytes(bytes(vk)) == vk
+    for payload in (b"", vk.weights_sample[:-1], b"\xff" * 16):
+        assert tampered(vk, "sample", payload).field == "sample"
+    _, without = tiny_keys()
+    assert tampered(without, "sample", bytes(16)).field == "sample"
 
 
 @pytest.mark.parametrize("name", ["small circuit", "small proving key"])
