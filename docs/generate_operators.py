@@ -21,6 +21,10 @@ TABLE = "fused or requantise"
 LOGIC = "1 or 2 lookups a cell"
 JUMPS = "an argument within half a unit of a jump counts as at it"
 MOVED = "constant indices; at most 2^20 cells"
+RECURRENT = (
+    "constant number of steps, at most 1,024, and constant lengths; both directions, initial and last states, both layouts, "
+    "all activations of ONNX; no `clip`"
+)
 NOTES: dict[str, tuple[str, str]] = {
     "Abs": (TABLE, ""),
     "Acos": (TABLE, ""),
@@ -82,6 +86,9 @@ NOTES: dict[str, tuple[str, str]] = {
     "Identity": (FREE, "tensors only"),
     "InstanceNormalization": ("rows", "constant scale and bias"),
     "LayerNormalization": ("rows", "constant scale and bias; one output; without them one requantisation less"),
+    "GRU": ("unrolled", RECURRENT),
+    "LSTM": ("unrolled", RECURRENT + "; peepholes, `input_forget`"),
+    "RNN": ("unrolled", RECURRENT),
     "LeakyRelu": ("fused or requantise", ""),
     "Less": (LOGIC, ""),
     "LessOrEqual": (LOGIC, ""),

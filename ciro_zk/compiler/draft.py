@@ -11,6 +11,7 @@ latter sizes the tables.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -94,6 +95,7 @@ class Draft:
         self.tensors: list[Tensor] = []
         self.intervals: list[Interval] = []
         self.deviations: dict[int, Deviation] = {}
+        self._weights: dict[tuple[tuple[int, ...], int, float, bytes], int] = {}
 
     def _append(self, entry: Entry, tensor: Tensor, interval: Interval, deviation: Deviation = EXACT) -> int:
         self.entries.append(entry)
@@ -120,7 +122,10 @@ class Draft:
         return self._append(Leaf(tensor, scale=scale), tensor, ends)
 
     def weight(self, name: str, values: Integers, bits: int, error: float = 0.0) -> int:
-        """A weight tensor, in the least number of limbs of `bits` bits that holds it; `error` in units, of any cell."""
+        """A weight tensor, in the least number of limbs of `bits` bits that holds it; `error` in units, of any cell.
+
+        Equal weights are one tensor: those of a recurrence are committed once, whatever the number of its steps.
+        """
         peak = max(int(values.max(initial=0)), -int(values.min(initial=0)) - 1)
         limbs = max(1, -(-(peak.bit_length() + 1) // bits))
         if bits * limbs > 60:
@@ -128,7 +133,12 @@ class Draft:
         half = 1 << (bits * limbs - 1)
         tensor = Tensor(name=name, shape=values.shape, storage=Storage.WEIGHT, low=-half, high=half - 1, bounded_by="")
         values = values.astype(tensor.dtype, copy=False)
-        return self._append(Leaf(tensor, values=values), tensor, (values, values), Deviation(error))
+        key = (values.shape, bits, error, hashlib.blake2s(values.tobytes()).digest())
+        if key not in self._weights:
+            self._weights[key] = self._append(Leaf(tensor, values=values), tensor, (values, values), Deviation(error))
+        found = self._weights[key]
+        self.intervals[found] = (values, values)  # it may have been dropped
+        return found
 
     def add(self, op: Op, name: str, deviation: Deviation = EXACT, known: tuple[int, int] | None = None) -> int:
         """A linear or product operator. `known` bounds its cells for a reason that intervals, cell by cell, do not see."""

@@ -16,7 +16,7 @@ from ciro_zk.compiler.evaluate import evaluate
 from ciro_zk.compiler.expand import expand
 from ciro_zk.compiler.load import Array, Model, check_finite
 from ciro_zk.compiler.shapes import Shape
-from ciro_zk.compiler.static import Static, label
+from ciro_zk.compiler.static import DOMAINS, Static, domain_of, label
 from ciro_zk.errors import ModelError
 
 MAX_FOLDED_CELLS = 1 << 26
@@ -41,7 +41,7 @@ def fold(model: Model, inputs: dict[str, Shape]) -> Static:
 
 
 def _fold_node(static: Static, node: onnx.NodeProto) -> None:
-    if node.domain not in ("", "ai.onnx"):
+    if domain_of(node) not in DOMAINS:
         static.nodes.append(node)
         return
     if _shape_query(static, node):
@@ -103,14 +103,16 @@ def _infer(static: Static, node: onnx.NodeProto) -> None:
         types[name] = helper.make_tensor_type_proto(static.types[name], static.shapes[name])
         if name in static.constants and static.constants[name].size <= 1 << 12 and static.constants[name].dtype.kind in "iufb":
             data[name] = numpy_helper.from_array(np.asarray(static.constants[name]), name)
-    opset = static.model.opset
+    opsets = dict(static.model.opsets)
     if node.op_type in ("MaxPool", "AveragePool"):
         # before version 22 inference counts windows that start in the end padding, which no runtime computes
-        opset = max(opset, 22)
+        opsets[""] = max(opsets[""], 22)
+    domain = domain_of(node)
     try:
-        schema = defs.get_schema(node.op_type, opset, "")
-        opsets = [helper.make_opsetid("", opset)]
-        found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=opsets)
+        schema = defs.get_schema(node.op_type, opsets.get(domain, 0), domain)
+        found = shape_inference.infer_node_outputs(
+            schema, node, types, data, opset_imports=[helper.make_opsetid(*entry) for entry in opsets.items()]
+        )
     except defs.SchemaError:
         return
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, ValueError, RuntimeError) as error:

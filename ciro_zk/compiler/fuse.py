@@ -1,5 +1,6 @@
 """Fusions on steps: fewer requantisations, each of which costs look-ups.
 
+    Sqrt of a sum of squares                        one step, exact up to its root
     Affine after Affine, Convolution or MatMul      folded into the constants (BatchNorm, bias, scaling)
     Affine by a number after a Pair                 folded into its factor
     Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
@@ -32,6 +33,7 @@ from ciro_zk.compiler.steps import (
     Floats,
     Function,
     Leaky,
+    Magnitude,
     MatMul,
     MaxPool,
     Pair,
@@ -55,7 +57,7 @@ MAX_UNEVENNESS = 4.0
 
 def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
-    rules: list[Callable[[_Steps], bool]] = [_mask, _affine, _scaling, _forward, _padding, _activation, _residual]
+    rules: list[Callable[[_Steps], bool]] = [_mask, _magnitude, _affine, _scaling, _forward, _padding, _activation, _residual]
     current = _Steps(program.steps, {name for _, name in program.outputs})
     while any(rule(current) for rule in rules):
         pass
@@ -97,6 +99,32 @@ class _Steps:
             del self.by_name[step.output]
         for step in new:
             self.by_name[step.output] = step
+
+
+def _magnitude(steps: _Steps) -> bool:
+    """sqrt(a^2 + b^2 + ...) in one step: squares rounded to the scale of their greatest would lose small magnitudes."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        if not isinstance(step, Activation) or not _is_curve(step, "sqrt"):
+            continue
+        total = steps.by_name.get(step.inputs[0])
+        if not isinstance(total, Sum) or uses[total.output] != 1 or total.function is not None or any(s != 1 for s in total.signs):
+            continue
+        squares = [steps.by_name.get(name) for name in total.inputs]
+        if all(_is_curve(s, "power", (2.0,)) and s is not None and uses[s.output] == 1 for s in squares):
+            operands = tuple(s.inputs[0] for s in squares if s is not None)
+            merged = Magnitude(node=step.node, inputs=operands, output=step.output, shape=step.shape, statistic=step.statistic)
+            steps.replace([total, step, *(s for s in squares if s is not None)], [merged])
+            changed = True
+    return changed
+
+
+def _is_curve(step: Step | None, name: str, parameters: tuple[float, ...] = ()) -> bool:
+    """Whether a step is this function of its input, of real numbers."""
+    if not isinstance(step, Activation) or not isinstance(step.function, Curve) or step.exact or step.function.exact_input:
+        return False
+    return (step.function.name, step.function.parameters) == (name, parameters)
 
 
 def _affine(steps: _Steps) -> bool:

@@ -23,6 +23,25 @@ class Static:
     """Static shapes; a tensor that depends on an unsupported operator may have none."""
     types: dict[str, int] = field(default_factory=dict)
     """ONNX element types."""
+    kept: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """(reason, hint) by first output of the nodes that could not be expanded."""
+    tied: list[frozenset[str]] = field(default_factory=list)
+    """Groups of tensors that get one scale."""
+
+
+DOMAINS = ("", "ai.onnx.ml")
+"""The standard operators, and those of classical machine learning."""
+
+
+def domain_of(node: onnx.NodeProto) -> str:
+    """A node's domain, '' for the standard set under either name."""
+    domain: str = node.domain
+    return "" if domain == "ai.onnx" else domain
+
+
+def schema_of(model: Model, node: onnx.NodeProto) -> onnx.defs.OpSchema:
+    """The schema that a node of a model refers to; `onnx.defs.SchemaError` where there is none."""
+    return onnx.defs.get_schema(node.op_type, model.opsets.get(domain_of(node), 0), domain_of(node))
 
 
 def label(node: onnx.NodeProto) -> str:

@@ -231,6 +231,11 @@ class Sum(Requantised):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Magnitude(Requantised):
+    """The square root of the sum of the inputs' squares, cell by cell, over inputs of one shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Average(Requantised):
     """The sum over each window divided by `counts` of its position, a product of one list of windows and counts per axis."""
 

@@ -12,7 +12,7 @@ from math import prod
 
 from ciro_zk.compiler.curves import SATURATING
 from ciro_zk.compiler.lower import Program
-from ciro_zk.compiler.steps import Activation, Curve, Requantised
+from ciro_zk.compiler.steps import Activation, Curve, Requantised, Step
 from ciro_zk.errors import InputError
 
 Ranges = Mapping[str, float]
@@ -38,16 +38,18 @@ def check_state(program: Program, state: Mapping[str, str] | None, declared: Ite
 def groups(program: Program, state: Mapping[str, str]) -> list[set[str]]:
     """Statistics with one scale, disjoint."""
     outputs = dict(program.outputs)
+    steps = {step.output: step for step in program.steps}
     found: list[set[str]] = []
-    for wanted in (*program.tied, *({source, *_origins(program, outputs[target])} for source, target in state.items())):
-        joined = set(wanted).union(*(group for group in found if group & set(wanted)))
-        found = [group for group in found if not group & joined] + [joined]
+    linked = ({source, outputs[target]} for source, target in state.items())
+    for group in (*program.tied, *linked):
+        wanted: set[str] = set().union(*(_origins(steps, name) for name in group))
+        joined = wanted.union(*(known for known in found if known & wanted))
+        found = [known for known in found if not known & joined] + [joined]
     return found
 
 
-def _origins(program: Program, tensor: str) -> set[str]:
-    """The statistics of the steps whose results a tensor shows, through views."""
-    steps = {step.output: step for step in program.steps}
+def _origins(steps: Mapping[str, Step], tensor: str) -> set[str]:
+    """The statistics of the steps whose results a tensor shows, through views; an input is its own."""
     found, pending = set(), [tensor]
     while pending:
         name = pending.pop()
@@ -58,7 +60,7 @@ def _origins(program: Program, tensor: str) -> set[str]:
             found.add(step.statistic)
         else:
             pending.extend(step.inputs)
-    return found & ({*program.inputs} | {step.statistic for step in program.steps})
+    return found
 
 
 def tied_ranges(program: Program, tied: Iterable[set[str]], ranges: Ranges) -> dict[str, float]:

@@ -135,7 +135,7 @@ class CircuitReport:
         rows += [(f"input {name}", text) for name, text in self.inputs.items()]
         rows += [(f"output {name}", text) for name, text in self.outputs.items()]
         for name, figures in self.accuracy.get("outputs", {}).items():
-            rows.append((f"error of {name}", ", ".join(f"{key} {value:.4g}" for key, value in figures.items())))
+            rows.append((f"error of {name}", ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if value is not None)))
         rows += [
             ("weights", f"{cost.num_weights:,} in an oracle of 2^{cost.log_weight_cells}"),
             ("witness", f"{cost.num_witness_cells:,} cells and the multiplicities in an oracle of 2^{cost.log_witness_cells}"),

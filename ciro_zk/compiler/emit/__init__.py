@@ -20,6 +20,7 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.Contraction: pairs.contraction,
     steps.Convolution: products.product,
     steps.Greatest: views.greatest,
+    steps.Magnitude: sums.magnitude,
     steps.MatMul: products.product,
     steps.MaxPool: pooling.max_pool,
     steps.Multiply: pairs.multiply,

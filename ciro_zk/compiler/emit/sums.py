@@ -7,11 +7,13 @@ from math import lcm, ldexp
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import Ratio, round_half_up
-from ciro_zk.compiler.steps import Activation, Average, Sum, Test, Without
+from ciro_zk.compiler.steps import Activation, Average, Magnitude, Sum, Test, Without
 from ciro_zk.lookup.tables import Clamp
-from ciro_zk.ops import AxisMap, Combine
+from ciro_zk.ops import AxisMap, Combine, Hadamard
 
 MAX_COMMON_COUNT = 1 << 12
+GUARD_BITS = 4
+"""Bits of a square root below its operands' unit."""
 
 
 def total(context: Context, step: Sum) -> Value:
@@ -33,6 +35,20 @@ def total(context: Context, step: Sum) -> Value:
     if step.exact and step.function is None and shift == 0:
         return Value(tensor, step.shape, q_scale)
     result = context.rescale(step, tensor, cells(step.shape), Ratio(1, shift, q_scale), step.function)
+    return Value(result.tensor, step.shape, result.scale)
+
+
+def magnitude(context: Context, step: Magnitude) -> Value:
+    """floor(2^g sqrt(sum of squares)) of integers, exact, then requantised."""
+    values = [context.values[name] for name in step.inputs]
+    scale = max(value.scale for value in values)
+    squares = []
+    for i, value in enumerate(values):
+        x = context.restated(value, scale, f"{step.output}.operand{i}").tensor
+        squares.append(context.draft.add(Hadamard(inputs=(x, x)), f"{step.output}.square{i}"))
+    op = Combine(inputs=tuple(squares), coefficients=(1 << 2 * GUARD_BITS,) * len(squares))
+    root = context.draft.square_root(context.draft.add(op, f"{step.output}.sum"), f"{step.output}.root")
+    result = context.requantise(step, root, ldexp(scale, -GUARD_BITS), step.function)
     return Value(result.tensor, step.shape, result.scale)
 
 

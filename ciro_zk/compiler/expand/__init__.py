@@ -5,13 +5,13 @@ from __future__ import annotations
 import onnx
 from onnx import defs
 
-from ciro_zk.compiler.expand import elementwise, layout, reductions
+from ciro_zk.compiler.expand import elementwise, layout, recurrent, reductions
 from ciro_zk.compiler.expand.parts import EXPANSIONS, Kept, Parts
-from ciro_zk.compiler.static import Static
+from ciro_zk.compiler.static import Static, label, schema_of
 
 __all__ = ["EXPANSIONS", "expand"]
 
-_FAMILIES = (elementwise, layout, reductions)
+_FAMILIES = (elementwise, layout, recurrent, reductions)
 
 
 def expand(static: Static, node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
@@ -20,10 +20,14 @@ def expand(static: Static, node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
     if entry is None:
         return None
     try:
-        if defs.get_schema(node.op_type, static.model.opset, "").since_version not in entry.versions:
+        schema = schema_of(static.model, node)
+        if schema.domain != entry.domain or schema.since_version not in entry.versions:
             return None
         parts = Parts(static, node)
         entry.expansion(parts)
-    except (Kept, defs.SchemaError, ValueError, TypeError, IndexError, KeyError, OverflowError):
+    except Kept as kept:
+        static.kept[label(node)] = kept.reason, kept.hint
+        return None
+    except (defs.SchemaError, ValueError, TypeError, IndexError, KeyError, OverflowError):
         return None  # the lowering says what is wrong
     return parts.nodes

@@ -17,7 +17,11 @@ from ciro_zk.compiler.static import Static, label
 
 
 class Kept(Exception):
-    """A node that is not expanded after all: lowered as it is, or refused there with a reason."""
+    """A node that is not expanded after all: lowered as it is, or refused, with the reason given here if there is one."""
+
+    def __init__(self, reason: str = "", hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.hint = reason, hint
 
 
 @dataclass(slots=True)
@@ -27,6 +31,12 @@ class Parts:
     static: Static
     node: onnx.NodeProto
     nodes: list[onnx.NodeProto] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        """The first output that is used."""
+        found: str = next(name for name in self.node.output if name)
+        return found
 
     @property
     def opset(self) -> int:
@@ -70,7 +80,7 @@ class Parts:
     def constant(self, value: ArrayLike, dtype: Any = None) -> str:
         """A constant of the expansion."""
         array = np.asarray(value, dtype=dtype)
-        name = f"{self.node.output[0]}/constant{len(self.static.constants)}"
+        name = f"{self.output}/constant{len(self.static.constants)}"
         self.static.constants[name] = array
         self.static.shapes[name] = array.shape
         self.static.types[name] = helper.np_dtype_to_tensor_dtype(array.dtype)
@@ -78,7 +88,7 @@ class Parts:
 
     def add(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Append a node; returns its output, a new tensor unless named."""
-        made = output or f"{self.node.output[0]}/{op.lower()}{len(self.nodes)}"
+        made = output or f"{self.output}/{op.lower()}{len(self.nodes)}"
         settings = {k: v for k, v in attributes.items() if v is not None}
         self.nodes.append(helper.make_node(op, list(inputs), [made], name=label(self.node), **settings))
         return made
@@ -109,16 +119,17 @@ Expansion = Callable[[Parts], None]
 class Entry:
     versions: frozenset[int]
     expansion: Expansion
+    domain: str
 
 
 EXPANSIONS: dict[str, Entry] = {}
 
 
-def expands(op: str, *versions: int) -> Callable[[Expansion], Expansion]:
-    """Register an expansion for an ONNX operator at the given schema versions."""
+def expands(op: str, *versions: int, domain: str = "") -> Callable[[Expansion], Expansion]:
+    """Register an expansion for an operator at the given schema versions."""
 
     def add(function: Expansion) -> Expansion:
-        EXPANSIONS[op] = Entry(frozenset(versions), function)
+        EXPANSIONS[op] = Entry(frozenset(versions), function, domain)
         return function
 
     return add

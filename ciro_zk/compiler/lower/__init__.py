@@ -10,7 +10,7 @@ from ciro_zk.compiler.expand import EXPANSIONS
 from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows
 from ciro_zk.compiler.lower.patterns import Norm, norms
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
-from ciro_zk.compiler.static import Static, label, names_used
+from ciro_zk.compiler.static import DOMAINS, Static, domain_of, label, names_used, schema_of
 from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
 
 __all__ = ["Program", "lower", "supported_operators"]
@@ -68,6 +68,7 @@ def lower(static: Static) -> Program:
             refused.append(UnsupportedNode(label(node), node.op_type, node.domain, opset, error.reason, error.hint))
     if refused:
         raise UnsupportedOperator(refused, file=static.model.file)
+    program.tied = [frozenset(aliases.get(name, name) for name in group) for group in static.tied]
     for value in static.model.proto.graph.output:
         name = aliases.get(value.name, value.name)
         if name in static.constants:
@@ -82,14 +83,17 @@ def lower(static: Static) -> Program:
 
 
 def _lower_node(node: onnx.NodeProto, static: Static, program: Program, aliases: dict[str, str]) -> None:
-    if node.domain not in ("", "ai.onnx"):
+    if domain_of(node) not in DOMAINS:
         raise Refused(f"operators of the domain {node.domain!r} are not supported", "export with standard ONNX operators")
     entry = REGISTRY.get(node.op_type)
     try:
-        version = defs.get_schema(node.op_type, static.model.opset, "").since_version
+        version = schema_of(static.model, node).since_version
     except defs.SchemaError as error:
         raise Refused("the installed onnx knows no such operator", "upgrade onnx, or use a standard operator") from error
-    if entry is None:
+    reason, hint = static.kept.get(label(node), ("", ""))
+    if reason:
+        raise Refused(reason, hint)
+    if entry is None or entry.domain != domain_of(node):
         raise Refused("there is no circuit for this operator", HINTS.get(node.op_type, ""))
     if version not in entry.versions:
         known = ", ".join(str(v) for v in sorted(entry.versions))

@@ -204,16 +204,17 @@ Lowering = Callable[[NodeView], None]
 class Entry:
     versions: frozenset[int]
     lowering: Lowering
+    domain: str
 
 
 REGISTRY: dict[str, Entry] = {}
 
 
-def lowers(op: str, *versions: int) -> Callable[[Lowering], Lowering]:
-    """Register a lowering for an ONNX operator at the given schema versions."""
+def lowers(op: str, *versions: int, domain: str = "") -> Callable[[Lowering], Lowering]:
+    """Register a lowering for an operator at the given schema versions."""
 
     def add(function: Lowering) -> Lowering:
-        REGISTRY[op] = Entry(frozenset(versions), function)
+        REGISTRY[op] = Entry(frozenset(versions), function, domain)
         return function
 
     return add

@@ -253,5 +253,16 @@ CASES = [
         "cast", (2, 3), lambda opset: [node("Cast", output="d", to=onnx.TensorProto.DOUBLE), node("Cast", "d", to=onnx.TensorProto.FLOAT)]
     ),
     Case("expand", (3, 1), one("Expand", "x shape"), {"shape": np.array([2, 1, 4])}, only=(9, 13)),
+    *(
+        # every step adds the errors of its sums and tables to those that its weights carry on from the step before
+        Case(
+            f"{op.lower()}_steps",
+            (3, 2, 4),
+            one(op, "x w r", hidden_size=3),
+            {"w": floats(RNG, 1, 3 * gates, 4, scale=0.3), "r": floats(RNG, 1, 3 * gates, 3, scale=0.3)},
+            Sensitivity(4, 12 * PEAK, PEAK * 0.3, units=12),
+        )
+        for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4))
+    ),
     *MORE_CASES,
 ]
