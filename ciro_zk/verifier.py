@@ -206,24 +206,22 @@ class Verified:
     program: Program
 
     def inference(self, index: int) -> Inference:
-        """One inference of the batch, addressed alone: its digests under the statement's roots, checked, and its public tensors.
+        """One inference of the batch, addressed alone: its public tensors, with the paths of their digests to the statement's.
 
         Raises `InputError` for an index outside the batch.
         """
         batch, graph = self.statement.batch, self.program.graph
         if not 0 <= index < batch:
             raise InputError(f"the proof has {batch} inferences", field="index", value=index, remedy=f"give 0 to {batch - 1}")
-        digests, paths, tensors = [], [], []
+        paths, tensors = [], []
         for ports, values in ((graph.inputs, self.integer_inputs), (graph.outputs, self.integer_outputs)):
             every = inference_digests(ports, graph.tensors, values, batch)
-            digests.append(every[index])
             paths.append(tuple(digest_tree(every).open([index])))
             tensors.append({name: value if batch == 1 else value[index] for name, value in values.items()})
         inference = Inference(
             statement=self.statement,
+            program=self.program,
             index=index,
-            input_digest=digests[0],
-            output_digest=digests[1],
             input_path=paths[0],
             output_path=paths[1],
             integer_inputs=tensors[0],

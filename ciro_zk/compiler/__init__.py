@@ -92,11 +92,12 @@ def compile(
     BoundsError
         A bound that soundness or completeness needs cannot be certified.
     """
-    from ciro_zk.compiler.assemble import assemble
+    from ciro_zk.compiler.assemble import assemble, check_name
     from ciro_zk.compiler.emit import Context, emit
     from ciro_zk.compiler.report import accuracy
     from ciro_zk.compiler.ties import check_state, groups, tied_ranges
     from ciro_zk.program.circuit import Circuit
+    from ciro_zk.program.program import MAX_NAME
 
     report = progress or silent
     if isinstance(bits, bool) or not isinstance(bits, int) or not MIN_BITS <= bits <= MAX_BITS:
@@ -105,6 +106,7 @@ def compile(
         raise InputError("there is no such preset", field="preset", value=preset, remedy=f"give one of {', '.join(PRESETS)}")
     report(Step("read the model"))
     loaded, static, program, result, observed = _prepare(model, calibration, input_range, shapes, report)
+    check_name(loaded.name, MAX_NAME)
     links = check_state(program, state, result.input_range)
     report(Step("quantise"))
     tied = groups(program, links)

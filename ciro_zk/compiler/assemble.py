@@ -12,7 +12,7 @@ its cells, each axis padded to a power of two, a table its rows padded to one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -20,10 +20,11 @@ from math import ldexp, prod
 
 from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.graph import Graph, GraphBuilder
+from ciro_zk.circuit.manifest import MAX_NAME, is_text
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Integers, Leaf, Plain, Ranged, Rescale, relu_part
-from ciro_zk.errors import BoundsError
+from ciro_zk.errors import BoundsError, ModelError
 from ciro_zk.lookup import tables
 from ciro_zk.lookup.tables import Clamp, Function
 from ciro_zk.ops import Combine, Requantise
@@ -35,6 +36,7 @@ MAX_SUBSETS = 4
 MIN_RANGE_BITS, MAX_RANGE_BITS = 4, 16
 MAX_WINDOW_BITS = 16
 HALF_FIELD_BITS = 63
+SHOWN_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +202,10 @@ def function_tables(function: Function, uses: Sequence[Use]) -> Choice:
     return min(choices, key=lambda choice: choice.cost)
 
 
-def assemble(draft: Draft, outputs: Iterable[tuple[str, int, float]]) -> Assembled:
-    """The graph of a draft; `outputs` are (name, draft tensor, scale)."""
+def assemble(draft: Draft, outputs: Sequence[tuple[str, int, float]]) -> Assembled:
+    """The graph of a draft; `outputs` are (name, draft tensor, scale). `ModelError` for a name that a manifest cannot hold."""
+    for name in (*(entry.tensor.name for entry in draft.entries if isinstance(entry, Leaf)), *(name for name, _, _ in outputs)):
+        check_name(name, MAX_NAME)
     builder = GraphBuilder()
     plan = choose(draft)
     range_table = builder.table(tables.Range(bits=plan.range_bits))
@@ -218,6 +222,14 @@ def assemble(draft: Draft, outputs: Iterable[tuple[str, int, float]]) -> Assembl
     for name, source, scale in outputs:
         builder.output(name, replay.ids[source], scale=scale)
     return Assembled(builder.build(), weights, replay.deviations)
+
+
+def check_name(name: str, limit: int) -> None:
+    """`ModelError` for a name that its reader would refuse."""
+    if not is_text(name, limit):
+        shown = f"{name[:SHOWN_NAME]!a}..." if len(name) > SHOWN_NAME else f"{name!a}"
+        message = f"a circuit's file holds names of at most {limit} Unicode characters, this one has {len(name)}"
+        raise ModelError(message, node=shown, remedy="rename it in the model")
 
 
 class _Replay:

@@ -22,6 +22,7 @@ from ciro_zk.params import PRESETS, Preset
 from ciro_zk.security import ProofShape, SecurityReport, commitment_params, lookup_grinding, security_report
 
 MAX_KEPT_BATCHES = 8
+MAX_NAME = 256
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Program:
         preset = value["preset"]
         if not isinstance(preset, str) or preset not in PRESETS:
             raise fail("preset", "is unknown")
-        if type(value["bits"]) is not int or not 2 <= value["bits"] <= 16 or not is_text(value["name"], 256):
+        if type(value["bits"]) is not int or not 2 <= value["bits"] <= 16 or not is_text(value["name"], MAX_NAME):
             raise fail("bits", "or name is out of bounds")
         program = Program(read_graph(value["graph"], source), value["name"], value["bits"], PRESETS[preset])
         if not program.graph.outputs:

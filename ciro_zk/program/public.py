@@ -66,8 +66,8 @@ def _rounded(port: Port, tensor: Tensor, values: NDArray[np.float64]) -> NDArray
 
 
 def check_public(kind: str, ports: Sequence[Port], tensors: Sequence[Tensor], values: Mapping[str, Integers]) -> None:
-    """`ProofRejected` (stage "statement") unless a proof's public tensors have the ports' names and shapes and lie in the tensors'
-    ranges.
+    """`ProofRejected` (stage "statement") unless a proof's public tensors are int64, have the ports' names and shapes and lie in
+    the tensors' ranges.
 
     The range makes the encoding of every cell as a field element unique.
     """
@@ -79,6 +79,8 @@ def check_public(kind: str, ports: Sequence[Port], tensors: Sequence[Tensor], va
             raise ProofRejected(
                 stage="statement", reason=f"{kind} {port.name!r} has another shape", expected=tensor.shape, actual=value.shape
             )
+        if value.dtype != np.int64:
+            raise ProofRejected(stage="statement", reason=f"{kind} {port.name!r} is not of 64-bit integers", actual=str(value.dtype))
         low, high = int(value.min()), int(value.max())
         if low < tensor.low or high > tensor.high:
             raise ProofRejected(

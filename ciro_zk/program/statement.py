@@ -18,6 +18,7 @@ from ciro_zk.hash.merkle import MerkleTree, verify_multi
 from ciro_zk.hash.transcript import Transcript
 from ciro_zk.kernels import plain_kernels
 from ciro_zk.program.program import Program
+from ciro_zk.program.public import check_public
 
 Integers = NDArray[np.int64]
 
@@ -112,28 +113,30 @@ def digest_tree(digests: Sequence[bytes]) -> MerkleTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """One inference of a proven statement: its digests with their paths to the statement's, and its public tensors as integers."""
+    """One inference of a proven statement: its public tensors as integers, with the paths of their digests to the statement's."""
 
     statement: Statement
+    program: Program
+    """The program of the single inference, which says what the tensors' names, shapes and ranges are."""
     index: int
-    input_digest: bytes
-    output_digest: bytes
     input_path: tuple[bytes, ...]
     output_path: tuple[bytes, ...]
     integer_inputs: Mapping[str, Integers]
     integer_outputs: Mapping[str, Integers]
 
     def check(self) -> None:
-        """`ProofRejected` (stage "statement") unless both digests are under the statement's roots at this index."""
-        depth = (self.statement.batch - 1).bit_length()
+        """`ProofRejected` (stage "statement") unless these tensors are the statement's at this index: a receiver who trusts the
+        statement need trust nothing else here."""
+        graph, depth = self.program.graph, (self.statement.batch - 1).bit_length()
+        if self.program.digest != self.statement.program_digest:
+            raise ProofRejected(stage="statement", reason="the inference is of another program")
         claims = (
-            ("input", self.statement.input_digest, self.input_digest, self.input_path),
-            ("output", self.statement.output_digest, self.output_digest, self.output_path),
+            ("input", self.statement.input_digest, graph.inputs, self.integer_inputs, self.input_path),
+            ("output", self.statement.output_digest, graph.outputs, self.integer_outputs, self.output_path),
         )
-        for kind, root, digest, path in claims:
+        for kind, root, ports, values, path in claims:
+            check_public(kind, ports, graph.tensors, values)
             try:
-                if not 0 <= self.index < self.statement.batch:
-                    raise ValueError(f"index {self.index} is not in a batch of {self.statement.batch}")
-                verify_multi(root, depth, [self.index], [digest], path)
+                verify_multi(root, depth, [self.index], [tensors_digest(ports, graph.tensors, values)], path)
             except ValueError as error:
-                raise ProofRejected(stage="statement", reason=f"{kind} digest: {error}") from error
+                raise ProofRejected(stage="statement", reason=f"{kind} digest at index {self.index}: {error}") from error

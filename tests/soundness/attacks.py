@@ -53,7 +53,7 @@ from ciro_zk.poly.linear_form import Eq
 from ciro_zk.poly.rounds import halves
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import VerifyingKey
-from ciro_zk.program.statement import Statement, digest_tree, inference_digests
+from ciro_zk.program.statement import Statement
 from ciro_zk.proof import Proof
 from ciro_zk.verifier import Checking, Verified
 
@@ -208,23 +208,33 @@ def batch_of_three() -> Verified:
     return accepted(vk, forge(pk, Claimed(values=values, batch=3)))
 
 
+def one_inference(**changes: Any) -> Callable[[], object]:
+    """The second inference with something else, for a receiver who has the true statement."""
+    false = replace(batch_of_three().inference(1), **changes)
+    return lambda: false.check()
+
+
 def inference_of_another() -> Callable[[], object]:
-    """The second inference with the output of the third."""
-    second, third = (batch_of_three().inference(i) for i in (1, 2))
-    false = replace(second, output_digest=third.output_digest, integer_outputs=third.integer_outputs)
-    return lambda: false.check()
+    """The output of the third."""
+    return one_inference(integer_outputs=batch_of_three().inference(2).integer_outputs)
 
 
-def inference_of_nobody() -> Callable[[], object]:
-    """The padding of the tree of three, addressed as a fourth inference."""
-    verified = batch_of_three()
-    graph = toy().graph
-    paths = []
-    for ports, values in ((graph.inputs, verified.integer_inputs), (graph.outputs, verified.integer_outputs)):
-        paths.append(tuple(digest_tree(inference_digests(ports, graph.tensors, values, 3)).open([3])))
-    last = verified.inference(2)
-    false = replace(last, index=3, input_digest=bytes(32), output_digest=bytes(32), input_path=paths[0], output_path=paths[1])
-    return lambda: false.check()
+def inference_of_another_program() -> Callable[[], object]:
+    """A program whose outputs are worth twice as much: the same integers mean other reals."""
+    program = batch_of_three().program
+    (port,) = program.graph.outputs
+    return one_inference(program=replace(program, graph=replace(program.graph, outputs=(replace(port, scale=2 * port.scale),))))
+
+
+def inference_of_another_shape() -> Callable[[], object]:
+    """The true cells along an axis more."""
+    return one_inference(integer_outputs={name: value[None] for name, value in batch_of_three().inference(1).integer_outputs.items()})
+
+
+def inference_between_integers() -> Callable[[], object]:
+    """Numbers that the digest, of integers, takes for the true ones."""
+    outputs = batch_of_three().inference(1).integer_outputs
+    return one_inference(integer_outputs={name: value + np.sign(value) * 0.25 for name, value in outputs.items()})
 
 
 # Registration --------------------------------------------------------------------------------------------------------------------

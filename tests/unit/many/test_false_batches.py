@@ -108,7 +108,7 @@ def test_the_inputs_in_another_order() -> None:
     assert caught.value.stage == "statement"
 
 
-@pytest.mark.parametrize("field", ["index", "input_digest", "output_digest", "input_path", "output_path"])
+@pytest.mark.parametrize("field", ["index", "integer_inputs", "integer_outputs", "input_path", "output_path"])
 def test_an_inference_addressed_alone(field: str) -> None:
     vk, proof = made()
     verified = ciro_zk.verify(vk, proof)
