@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from verifier.spec import reference
+from verifier.spec import opening, reference
 from verifier.spec.make_vectors import FOLDER
 
 
@@ -53,3 +53,16 @@ def test_the_library_is_not_imported() -> None:
     code = "import sys, verifier.spec.reference; print([m for m in sys.modules if m.split('.')[0] in ('ciro_zk', 'numpy')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parents[2], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_levels() -> None:
+    """A second choice of the levels, from section 7 alone, is the library's everywhere: both compute in integers."""
+    for listed in json.loads((FOLDER / "levels.json").read_bytes())["entries"]:
+        weights, witness = listed["num_vars"]
+        sizes = opening.Sizes(log_leaves=witness + 1, columns=3, rounds=weights, degree=3, products=4, zero_checks=2, claims=14)
+        first = tuple(listed["first"]) if listed["first"] else None
+        found = opening.opening(opening.PRESETS[listed["preset"]], (weights, witness), sizes, first)
+        assert found is not None
+        levels, fold_work = found
+        assert [[list(oracle) for oracle in level] for level in levels] == listed["levels"], listed
+        assert fold_work == listed["fold_grinding_bits"]
