@@ -16,6 +16,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+CODEWORDS = "codewords"
+"""The folder, beside the kernels', for the codewords of large weights."""
 _COMPLETE = "complete"
 
 
@@ -89,12 +91,12 @@ def mark_complete() -> None:
 
 
 def size() -> int:
-    """Bytes in the kernel folders of all versions."""
+    """Bytes in the kernel folders of all versions, and of codewords."""
     return sum(file.stat().st_size for folder in _folders() for file in folder.rglob("*") if file.is_file())
 
 
 def clear() -> int:
-    """Remove the kernel folders of all versions; returns how many there were."""
+    """Remove the kernel folders of all versions, and that of codewords; returns how many there were."""
     folders = _folders()
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,4 +105,5 @@ def clear() -> int:
 
 
 def _folders() -> list[Path]:
-    return [folder for root in _candidates() if root.is_dir() for folder in sorted(root.glob("kernels-*")) if folder.is_dir()]
+    roots = [root for root in _candidates() if root.is_dir()]
+    return [folder for root in roots for folder in (*sorted(root.glob("kernels-*")), root / CODEWORDS) if folder.is_dir()]

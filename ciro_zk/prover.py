@@ -382,7 +382,7 @@ def codewords_path(program: Program, weights: Mapping[int, Integers], directory:
     digest = hashlib.blake2s(program.digest + bytes(program.params), person=b"cirocode")
     for piece in weight_pieces(program, weights):
         digest.update(piece)
-    folder = kernel_cache.root() / "codewords" if directory is None else Path(directory)
+    folder = kernel_cache.root() / kernel_cache.CODEWORDS if directory is None else Path(directory)
     return folder / f"{digest.hexdigest()}.codewords"
 
 

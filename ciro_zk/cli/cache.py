@@ -1,4 +1,4 @@
-"""`ciro-zk cache warm|clear`: the compiled kernels on disk."""
+"""`ciro-zk cache warm|clear`: the compiled kernels on disk, and the codewords of large weights beside them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ciro_zk.cli.options import Json
 from ciro_zk.cli.report import Stopwatch, bytes_text, rounded, seconds_text
 from ciro_zk.cli.session import session
 
-app = typer.Typer(help="The cache of compiled kernels.", no_args_is_help=True)
+app = typer.Typer(help="The cache of compiled kernels and of large weights' codewords.", no_args_is_help=True)
 
 
 def cache_state() -> dict[str, Any]:
-    """Folder of this version's kernels, whether they are all there, and the size of all versions' kernels."""
+    """Folder of this version's kernels, whether they are all there, and the size of all versions' kernels and of codewords."""
     from ciro_zk import kernel_cache
 
     return {"folder": str(kernel_cache.cache_dir()), "complete": kernel_cache.is_complete(), "size_bytes": kernel_cache.size()}
@@ -35,7 +35,7 @@ def warm_command(json: Json = False) -> None:
 
 @app.command("clear")
 def clear_command(json: Json = False) -> None:
-    """Remove the compiled kernels; they are compiled again when next needed."""
+    """Remove the compiled kernels and the codewords of large weights; both are made again when next needed."""
     with session(json) as out:
         from ciro_zk import kernel_cache
 

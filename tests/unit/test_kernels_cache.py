@@ -73,12 +73,14 @@ def test_size_and_clear(own_cache: Path) -> None:
     (folder / "a").write_bytes(bytes(100))
     (folder.parent / "kernels-older").mkdir()
     (folder.parent / "kernels-older" / "b").write_bytes(bytes(50))
+    (folder.parent / "codewords").mkdir()
+    (folder.parent / "codewords" / "c").write_bytes(bytes(30))
     (folder.parent / "other").mkdir()
     assert not kernel_cache.is_complete()
     kernel_cache.mark_complete()
     assert kernel_cache.is_complete()
-    assert kernel_cache.size() == 150
-    assert kernel_cache.clear() == 2
+    assert kernel_cache.size() == 180
+    assert kernel_cache.clear() == 3
     assert [p.name for p in folder.parent.iterdir()] == ["other"]
     assert kernel_cache.size() == 0
 
