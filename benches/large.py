@@ -187,16 +187,21 @@ def measure(scale: int, folder: Path) -> dict[str, Any]:
     """All steps."""
     parameters = write_model(folder / "model.onnx", scale)
     report: dict[str, Any] = {"scale": scale, "parameters": parameters, "rows": ROWS, "threads": len(os.sched_getaffinity(0))}
+    load = os.getloadavg()[0]
     for name in STEPS:
         report[name] = run_step(name, folder, scale)
-    return report
+        load = max(load, os.getloadavg()[0])
+    return report | {"load": round(load, 1)}
 
 
 def table(report: dict[str, Any]) -> str:
     """The page's table."""
+    shared = (
+        f" The machine was shared (load up to {report['load']}): seconds are upper bounds." if report["load"] > report["threads"] else ""
+    )
     rows = [
         f"A stack of Gemm and ReLU in GPT-2's shape: {report['parameters']:,} weights, {report['rows']} rows, 12 bits, "
-        f"{report['verify']['security_bits']:.1f} bits of security, {report['threads']} threads.",
+        f"{report['verify']['security_bits']:.1f} bits of security, {report['threads']} threads.{shared}",
         "",
         "| step | seconds | peak memory, GiB | made |",
         "| --- | ---: | ---: | --- |",
