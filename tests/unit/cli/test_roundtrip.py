@@ -332,9 +332,23 @@ def test_no_calibration_and_no_range(tmp_path: Path) -> None:
     assert "range" in done.fields["remedy"] or "calibration" in done.fields["remedy"]
 
 
-@pytest.mark.parametrize("options", [("--bits", "5"), ("--bits", "17"), ("--input-range", "1,0"), ("--shape", "input=0"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "options", [("--bits", "5"), ("--bits", "17"), ("--input-range", "1,0"), ("--shape", "input=0"), ("--preset", "none"), ("--nonsense",)]
+)
 def test_bad_usage(tmp_path: Path, options: tuple[str, ...]) -> None:
     assert compile_bad(tmp_path, MODEL / "digits_mlp.onnx", *options).code == 2
+
+
+def test_a_preset_from_compile_to_verify(tmp_path: Path) -> None:
+    """Smaller proofs by list decoding; the commands after `compile` need not be told."""
+    folder, proof = tmp_path / "listed", tmp_path / "proof.bin"
+    compiled = ciro("compile", MODEL / "digits_mlp.onnx", "--calibration", MODEL / "calibration.npz", "--preset", "johnson", "-o", folder)
+    assert compiled.code == 0 and compiled.fields["security_bits"] >= 100
+    assert ciro("setup", folder).code == 0
+    assert ciro("prove", folder, "--input", SAMPLES, "--index", "0", "-o", proof).code == 0
+    done = ciro("verify", folder / "vk.bin", proof, "--input", SAMPLES, "--index", "0")
+    assert done.code == 0 and done.fields["verified"] is True and done.fields["security_bits"] >= 100
+    assert json.loads((folder / "manifest.json").read_bytes())["preset"] == "johnson"
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
