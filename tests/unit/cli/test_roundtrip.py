@@ -117,6 +117,24 @@ def test_verified(made: Made) -> None:
     assert ciro("verify", made.folder / "vk.bin", made.proof).code == 0
 
 
+def test_codewords_in_a_directory(made: Made, folder: Path, tmp_path: Path) -> None:
+    """The same keys and proof; `prove` finds the codewords where `setup` left them."""
+    kept, proof = tmp_path / "codewords", tmp_path / "proof.bin"
+    for name in ("pk.bin", "vk.bin"):
+        (folder / name).unlink()
+    ready = ciro("setup", folder, "--directory", kept)
+    assert ready.code == 0 and ready.fields["peak_rss_mb"] > 0, ready.err
+    assert all((folder / name).read_bytes() == (made.folder / name).read_bytes() for name in ("pk.bin", "vk.bin"))
+    written = {path.suffix: path.stat().st_mtime_ns for path in kept.iterdir()}
+    assert set(written) == {".codewords", ".vkey"}
+    proven = ciro("prove", folder, "--input", SAMPLES, "--index", "3", "-o", proof, "--directory", kept)
+    assert proven.code == 0, proven.err
+    assert proof.read_bytes() == made.proof.read_bytes()
+    assert {path.suffix: path.stat().st_mtime_ns for path in kept.iterdir()} == written
+    each = ciro("prove", folder, "--input", SAMPLES, "--each", "-o", tmp_path / "proofs", "--directory", kept)
+    assert each.code == 2 and each.fields["field"] == "--directory"
+
+
 def test_ezkl_json(made: Made, tmp_path: Path) -> None:
     values = np.load(SAMPLES)["input"][3].tolist()
     path = tmp_path / "input.json"
