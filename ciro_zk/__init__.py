@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ciro_zk.chain import verify_chain
     from ciro_zk.compiler import compile
     from ciro_zk.errors import (
+        AccuracyError,
+        AccuracyWarning,
         BoundsError,
         CiroError,
         FormatError,
@@ -45,6 +47,8 @@ _HOMES = {
     "ciro_zk.program.keys": ("ProvingKey", "VerifyingKey"),
     "ciro_zk.compiler": ("compile",),
     "ciro_zk.errors": (
+        "AccuracyError",
+        "AccuracyWarning",
         "BoundsError",
         "CiroError",
         "FormatError",
@@ -65,6 +69,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AccuracyError",
+    "AccuracyWarning",
     "BoundsError",
     "Circuit",
     "CiroError",

@@ -8,7 +8,10 @@
     ├── FormatError                 bytes that are not what they claim to be
     │   └── ProofFormatError        a malformed, truncated, oversized, foreign or damaged proof, key, circuit or manifest
     ├── ProofRejected               well-formed, but false: the verdict of the verifier, with stage and reason
+    ├── AccuracyError               no precision reaches the accuracy asked for
     └── ResourceError               memory or disk will not do
+
+    AccuracyWarning                 a circuit's accuracy may not be what was measured
 
 A `ProofFormatError` is deliberately no `ProofRejected`: damage is not evidence of cheating.
 """
@@ -19,6 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "AccuracyError",
+    "AccuracyWarning",
     "BoundsError",
     "CiroError",
     "FormatError",
@@ -56,6 +61,31 @@ class CiroError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  remedy: {self.remedy}" if self.remedy else self.message
+
+
+class AccuracyError(CiroError):
+    """No precision reaches the accuracy asked for.
+
+    Parameters
+    ----------
+    message, remedy
+        As in `CiroError`.
+    error, agreement : float
+        The best that was reached: the greatest error over all outputs relative to their greatest value, and the share of
+        equal greatest entries.
+    """
+
+    def __init__(self, message: str, *, error: float, agreement: float, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.error = error
+        self.agreement = agreement
+
+
+class AccuracyWarning(UserWarning):
+    """A circuit's accuracy may not be what was measured."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(f"{message}; {remedy}" if remedy else message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from ciro_zk.poly.linear_form import Term
 
 MAX_CELLS = 1 << 30
 MAX_NODES = 1 << 16
+FLOAT64 = 1e-9
+"""Share of an error bound by which its own evaluation in float64 can be off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,14 @@ class Graph:
                 found = node.op.error(around, [values[i] for i in node.outputs], self.tables, deviation)
                 errors.update(zip(node.outputs, found, strict=True))
         return errors
+
+    def output_errors(
+        self, values: Mapping[int, Integers], inputs: Mapping[int, Floats], deviations: Mapping[int, Deviation]
+    ) -> dict[str, Floats]:
+        """`errors` of the outputs by name in real units; infinite where there is no bound."""
+        errors = self.errors(values, inputs, deviations)
+        unit = 1 + FLOAT64
+        return {p.name: np.nan_to_num(errors[p.tensor], nan=np.inf, posinf=np.inf) * p.scale * unit for p in self.outputs}
 
     def resolve(self, tensor: int, term: Term) -> tuple[tuple[tuple[int, Term], ...], Ext]:
         """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to

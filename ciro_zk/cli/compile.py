@@ -23,7 +23,15 @@ def compile_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder to write to.")] = None,
     calibration: Annotated[
-        Path | None, typer.Option("--calibration", metavar="DATA.npz", help="Typical inputs, by ONNX input name, samples along axis 0.")
+        Path | None,
+        typer.Option("--calibration", metavar="DATA", help="Typical inputs: a .npz by ONNX input name, samples on axis 0, or a folder."),
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option("--validation", metavar="DATA", help="Inputs to measure the accuracy on, instead of some held back.")
+    ] = None,
+    calibration_method: Annotated[
+        str | None,
+        typer.Option("--calibration-method", metavar="METHOD", help="Ranges of inner tensors: max, percentile, percentile:99.9 or mse."),
     ] = None,
     input_range: Annotated[
         list[str] | None,
@@ -32,10 +40,20 @@ def compile_command(
     shape: Annotated[
         list[str] | None, typer.Option("--shape", metavar="NAME=1,3,..", help="Shape of an input with dynamic axes, or AXIS=length.")
     ] = None,
-    bits: Annotated[int, typer.Option("--bits", min=6, max=16, help="Width of quantised weights and activations.")] = 12,
+    bits: Annotated[
+        int | None, typer.Option("--bits", min=6, max=16, help="Width of quantised weights and activations; 12 by default.")
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option("--max-error", metavar="SHARE", help="Choose bits: greatest error as a share of the output's range.")
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option("--min-agreement", metavar="SHARE", help="Choose bits: share of equal greatest outputs."),
+    ] = None,
     preset: Annotated[
         str, typer.Option("--preset", metavar="|".join(PRESETS), help="Security settings; johnson: smaller proofs, more work.")
     ] = STANDARD.name,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write a chart of the errors by layer.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compile and report accuracy, bounds and cost; write nothing.")] = False,
     json: Json = False,
 ) -> None:
@@ -47,18 +65,31 @@ def compile_command(
         from ciro_zk.cli.folder import write_circuit
         from ciro_zk.cli.model import input_names
         from ciro_zk.cli.public import named_after
+        from ciro_zk.container import atomic_write
 
         names = input_names(model)
-        data = _calibration(calibration, names)
+        data, checked = _samples(calibration, names), _samples(validation, names)
         ranges = parse_ranges(input_range or [], names)
         shapes = parse_shapes(shape or [], names)
         watch = Stopwatch()
-        with out.progress() as progress, named_after(calibration, "calibration"):
+        with out.progress() as progress, named_after(calibration, "calibration"), out.accuracy_warnings():
             circuit = ciro_zk.compile(
-                str(model), data, input_range=ranges or None, shapes=shapes or None, bits=bits, preset=preset, progress=progress
+                str(model),
+                data,
+                validation=checked,
+                calibration_method=calibration_method,
+                input_range=ranges or None,
+                shapes=shapes or None,
+                bits=bits,
+                max_error=max_error,
+                min_agreement=min_agreement,
+                preset=preset,
+                progress=progress,
             )
         seconds = watch.seconds
         num_bytes = len(bytes(circuit)) if dry_run or output is None else write_circuit(out, output, circuit, model)
+        if svg is not None:
+            atomic_write(svg, circuit.report().svg().encode())
         _show(out, circuit, seconds, num_bytes, None if dry_run else output)
         estimate = {"estimate": asdict(circuit.report().cost)} if dry_run else {}
         out.result({**compile_fields(circuit, seconds, num_bytes), **estimate})
@@ -70,17 +101,18 @@ def compile_fields(circuit: Circuit, seconds: float, num_bytes: int) -> dict[str
         "seconds": rounded(seconds),
         "bytes": num_bytes,
         "max_abs_error": max_abs_error(circuit),
+        "accuracy": circuit.accuracy,
         "security_bits": circuit.program.security.summed_bits,
     }
 
 
-def _calibration(path: Path | None, names: tuple[str, ...]) -> dict[str, Any] | str | None:
-    """The arrays of a `.npz`, or the path of a stored calibration result, which the compiler reads itself."""
+def _samples(path: Path | None, names: tuple[str, ...]) -> dict[str, Any] | str | None:
+    """The arrays of a `.npz`, or the path of a folder or a stored calibration result, which the compiler reads itself."""
     from ciro_zk.cli.archive import is_archive, read_archive
 
     if path is None:
         return None
-    return dict(read_archive(path, names)) if is_archive(path) else str(path)
+    return dict(read_archive(path, names)) if path.is_file() and is_archive(path) else str(path)
 
 
 def _show(out: Session, circuit: Circuit, seconds: float, num_bytes: int, output: Path | None) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any
@@ -87,6 +88,15 @@ class Session:
 
         with progress_view(self.as_json) as callback:
             yield callback
+
+    @contextlib.contextmanager
+    def accuracy_warnings(self) -> Iterator[None]:
+        """What the compiler warns about, as remarks."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", errors.AccuracyWarning)
+            yield
+        for warning in caught:
+            self.note(f"warning: {warning.message}")
 
     def fail(self, error: BaseException, code: ExitCode) -> None:
         """Reports an error."""

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from math import ldexp, prod
 
@@ -22,6 +23,7 @@ from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.manifest import MAX_NAME, is_text
 from ciro_zk.circuit.op import CircuitError
+from ciro_zk.circuit.plan import Plan
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Integers, Leaf, Plain, Ranged, Rescale, relu_part
 from ciro_zk.errors import BoundsError, ModelError
@@ -39,13 +41,20 @@ HALF_FIELD_BITS = 63
 SHOWN_NAME = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Assembled:
-    """A graph, its weights and the deviations from the float model by tensor id."""
+    """A graph, its weights and the deviations from the float model by tensor id, and the tensor ids by draft id."""
 
     graph: Graph
     weights: dict[int, Integers]
     deviations: dict[int, Deviation]
+    ids: list[int]
+
+    @cached_property
+    def leaves(self) -> int:
+        """Leaves of all lookups and tables, unpadded."""
+        last = Plan(self.graph).segments[-1]
+        return last.offset + last.size
 
 
 def padded_cells(shape: Sequence[int]) -> int:
@@ -221,7 +230,7 @@ def assemble(draft: Draft, outputs: Sequence[tuple[str, int, float]]) -> Assembl
             weights[tensor] = entry.values
     for name, source, scale in outputs:
         builder.output(name, replay.ids[source], scale=scale)
-    return Assembled(builder.build(), weights, replay.deviations)
+    return Assembled(builder.build(), weights, replay.deviations, replay.ids)
 
 
 def check_name(name: str, limit: int) -> None:

@@ -1,14 +1,15 @@
 """Ranges of all tensors over the calibration data, and their stored form.
 
-The result is what quantisation needs and no more: static shapes, declared ranges and max|x| of every float tensor, as
-exact hexadecimal floats. A model compiled from a stored result gives the same circuit on every machine.
+The result is what quantisation needs and no more: static shapes, declared ranges, max|x| of every float tensor and,
+where ranges are clipped, its range (`ciro_zk.compiler.clipping`), as exact hexadecimal floats. A model compiled from a
+stored result gives the same circuit on every machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from ciro_zk.compiler.clipping import Magnitudes, Method
 from ciro_zk.compiler.load import FLOATS, WHOLE, Array, Model
 from ciro_zk.compiler.runtime import FloatModel
+from ciro_zk.compiler.samples import SAMPLE_SUFFIXES, Feeds
 from ciro_zk.compiler.shapes import MAX_RANK, Shape
 from ciro_zk.compiler.static import Static
 from ciro_zk.errors import InputError, ModelError
 from ciro_zk.progress import Progress, Step
 
 FORMAT = "ciro_zk.calibration"
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 1 << 26
 REMEDY = "calibrate again: compile the model with calibration data"
 
@@ -40,6 +43,9 @@ class Calibration:
     max_abs: dict[str, float]
     """Largest magnitude by ONNX tensor name, inputs included; a bool is 0 or 1."""
     num_samples: int
+    method: str = "max"
+    """How ranges were chosen; `clipped` has them by tensor name, empty for "max"."""
+    clipped: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """A canonical JSON object."""
@@ -48,18 +54,12 @@ class Calibration:
             "version": VERSION,
             "model": self.model,
             "num_samples": self.num_samples,
+            "method": self.method,
             "shapes": {name: list(shape) for name, shape in sorted(self.shapes.items())},
             "input_range": {name: [low.hex(), high.hex()] for name, (low, high) in sorted(self.input_range.items())},
             "max_abs": {name: peak.hex() for name, peak in sorted(self.max_abs.items())},
+            "clipped": {name: limit.hex() for name, limit in sorted(self.clipped.items())},
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What calibration saw besides the ranges: samples and the float model's outputs for them."""
-
-    samples: list[dict[str, Array]] = field(default_factory=list)
-    outputs: list[dict[str, Array]] = field(default_factory=list)
 
 
 def digest(model: Model) -> str:
@@ -89,8 +89,11 @@ def digest(model: Model) -> str:
 
 
 def is_stored(calibration: object) -> bool:
-    """Whether a calibration argument is a stored result: its dict, or a path."""
-    return isinstance(calibration, (str, Path)) or (isinstance(calibration, Mapping) and calibration.get("format") == FORMAT)
+    """Whether a calibration argument is a stored result: its dict, or the path of a file that is no archive of samples."""
+    if isinstance(calibration, (str, Path)):
+        path = Path(calibration)
+        return not path.is_dir() and path.suffix not in SAMPLE_SUFFIXES
+    return isinstance(calibration, Mapping) and calibration.get("format") == FORMAT
 
 
 def read(source: str | Path | Mapping[str, Any], model: Model) -> Calibration:
@@ -103,9 +106,10 @@ def read(source: str | Path | Mapping[str, Any], model: Model) -> Calibration:
         shapes = {str(name): tuple(_length(d) for d in shape) for name, shape in data["shapes"].items()}
         ranges = {str(name): (_number(low), _number(high)) for name, (low, high) in data["input_range"].items()}
         peaks = {str(name): _number(peak) for name, peak in data["max_abs"].items()}
-        if any(len(shape) > MAX_RANK for shape in shapes.values()) or any(peak < 0 for peak in peaks.values()):
+        clipped = {str(name): _number(limit) for name, limit in data["clipped"].items()}
+        if any(len(shape) > MAX_RANK for shape in shapes.values()) or any(v < 0 for v in (*peaks.values(), *clipped.values())):
             raise ValueError("a shape or a range is out of bounds")
-        result = Calibration(str(data["model"]), shapes, ranges, peaks, int(data["num_samples"]))
+        result = Calibration(str(data["model"]), shapes, ranges, peaks, int(data["num_samples"]), str(data["method"]), clipped)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"this is no stored calibration result: {error}", file=file, field="calibration", remedy=REMEDY) from error
     if result.model != digest(model):
@@ -151,32 +155,36 @@ def _check_shapes(static: Static, found: Mapping[str, Array]) -> None:
 
 
 def calibrate(
-    static: Static, samples: Mapping[str, Array], count: int, ranges: Mapping[str, tuple[float, float]], keep: int, progress: Progress
-) -> tuple[Calibration, Observed]:
-    """Run the float model on every sample; keep `keep` of them for the comparison."""
+    static: Static,
+    known: Sequence[Feeds],
+    every: Sequence[Feeds],
+    ranges: Mapping[str, tuple[float, float]],
+    method: Method,
+    progress: Progress,
+) -> Calibration:
+    """Run the float model on the samples in `known`. Input ranges are those declared, else what covers `every` sample."""
     made = [name for node in static.nodes for name in node.output if name]
     names = [name for name in (*static.inputs, *made) if name not in static.constants and static.types.get(name) in (*FLOATS, *WHOLE)]
     outputs = [value.name for value in static.model.proto.graph.output if value.name not in static.constants]
     model = FloatModel(static, list(dict.fromkeys((*names, *outputs))))
-    peaks = dict.fromkeys((*static.inputs, *names), 0.0)
-    observed = Observed()
-    for i in range(count):
-        progress(Step("calibrate", i, count))
-        feeds = {name: array[i] for name, array in samples.items()}
+    seen = {name: Magnitudes() for name in (*static.inputs, *names)}
+    for i, feeds in enumerate(known):
+        progress(Step("calibrate", i, len(known)))
         found = model.run(feeds)
         if i == 0:
             _check_shapes(static, found)
-        for name, array in (*found.items(), *feeds.items()):
-            if name in peaks and array.size:
-                peak = float(np.abs(array.astype(np.float64)).max())
-                if not isfinite(peak):
+        for name, array in found.items():
+            if name in seen and name not in static.inputs:
+                values = array.astype(np.float64)
+                if not np.isfinite(values).all():
                     message = f"the float model's values are not finite on calibration sample {i}"
                     raise ModelError(message, file=static.model.file, node=name, remedy="check the model and the data")
-                peaks[name] = max(peaks[name], peak)
-        if i < keep:
-            observed.samples.append(feeds)
-            observed.outputs.append({name: found[name] for name in outputs})
-    progress(Step("calibrate", count, count))
-    for name, (low, high) in ranges.items():
-        peaks[name] = max(abs(low), abs(high))
-    return Calibration(digest(static.model), dict(static.inputs), dict(ranges), peaks, count), observed
+                seen[name].add(values)
+    progress(Step("calibrate", len(known), len(known)))
+    peaks = {name: magnitudes.peak for name, magnitudes in seen.items()}
+    clipped = {} if method.name == "max" else {name: m.limit(method) for name, m in seen.items() if name not in static.inputs}
+    for name in static.inputs:
+        low, high = ranges.get(name, (0.0, 0.0))
+        given = (float(np.abs(feeds[name].astype(np.float64)).max(initial=0.0)) for feeds in every)
+        peaks[name] = max(abs(low), abs(high)) if name in ranges else max(given)
+    return Calibration(digest(static.model), dict(static.inputs), dict(ranges), peaks, len(known), method.text, clipped)

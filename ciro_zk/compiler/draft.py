@@ -121,16 +121,21 @@ class Draft:
         ends = np.broadcast_to(np.int64(low), shape), np.broadcast_to(np.int64(high), shape)
         return self._append(Leaf(tensor, scale=scale), tensor, ends)
 
+    @staticmethod
+    def weight_bits(peak: int, bits: int) -> int:
+        """Bits of a weight tensor with values in [-peak - 1, peak]: a multiple of `bits`."""
+        return bits * max(1, -(-(peak.bit_length() + 1) // bits))
+
     def weight(self, name: str, values: Integers, bits: int, error: float = 0.0) -> int:
         """A weight tensor, in the least number of limbs of `bits` bits that holds it; `error` in units, of any cell.
 
         Equal weights are one tensor: those of a recurrence are committed once, whatever the number of its steps.
         """
         peak = max(int(values.max(initial=0)), -int(values.min(initial=0)) - 1)
-        limbs = max(1, -(-(peak.bit_length() + 1) // bits))
-        if bits * limbs > 60:
+        width = self.weight_bits(peak, bits)
+        if width > 60:
             raise BoundsError("a constant does not fit the circuit's range", node=name, bound=peak, remedy=FEWER_BITS)
-        half = 1 << (bits * limbs - 1)
+        half = 1 << (width - 1)
         tensor = Tensor(name=name, shape=values.shape, storage=Storage.WEIGHT, low=-half, high=half - 1, bounded_by="")
         values = values.astype(tensor.dtype, copy=False)
         key = (values.shape, bits, error, hashlib.blake2s(values.tobytes()).digest())

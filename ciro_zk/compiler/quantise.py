@@ -1,8 +1,15 @@
 """Scales: the real value of one unit of an integer tensor, and how to get from one to another by integers.
 
-Symmetric, zero point 0, b bits: an activation with calibrated range max|y| has s_y = max|y| / (2^(b-1) - 1). For a
-product y = x w the weights' scale follows, s_w = s_y 2^(-s) / s_x with the largest shift s for which max|w| / s_w <=
-2^(b-1) - 1, so that s_x s_w / s_y is exactly 2^(-s).
+Symmetric, zero point 0, b bits. An activation with range R has s_y = R / M, M = 2^b - 1 (2^15 - 1 for 16 bits): b bits
+and, where it can be negative, a sign.
+
+For a product y = x w the weights' scale follows, s_w = s_y 2^(-s) / s_x, so that s_x s_w / s_y is exactly 2^(-s). The
+shift s is the larger of two: the largest for which max|w| / s_w <= 2^(b-1) - 1, and the least at which the weights'
+rounding is small beside the output's, as follows. Over K terms the former's standard deviation is at most 2^(-s) sqrt(K
+/ 12) rms(x), the latter's 1 / sqrt(12) units; with rms(x) <= max|x| / 4 it is at most a half of it for 2^s >= sqrt(K)
+max|x| / 2. That holds for every output channel, whatever the size of its weights: one scale does what a scale per
+channel would, a small channel's weights have as fine a unit as they need, and a large one's integers are wider than b
+bits. Integers that wide cost nothing but limbs in the weights' registration.
 
 Only +, *, / and floor on float64 (correctly rounded on every machine), so that a stored calibration gives the same
 integers everywhere.
@@ -24,7 +31,7 @@ MIN_MULTIPLIER = 64
 
 
 def top(bits: int) -> int:
-    """2^(b-1) - 1, the largest activation and weight."""
+    """2^(b-1) - 1, which b bits and no sign more hold: the weights' size."""
     return (1 << (bits - 1)) - 1
 
 
@@ -32,6 +39,11 @@ def round_half_up(value: float) -> int:
     """floor(value + 1/2), exactly."""
     whole = floor(value)
     return whole + (value - whole >= 0.5)
+
+
+def activation_top(bits: int) -> int:
+    """The largest activation: 2^b - 1, but 2^15 - 1 for 16 bits, so that differences and windows fit 16-bit tables."""
+    return (1 << min(bits, 15)) - 1
 
 
 def quantise(values: Floats, scale: float) -> NDArray[np.int64]:
@@ -53,8 +65,13 @@ class ProductScale:
     weight: float
 
 
-def product_scale(peak: float, x_scale: float, q_scale: float, bits: int) -> ProductScale:
-    """The weights' scale for weights up to `peak`.
+def useful_shift(terms: int, x_peak: int) -> int:
+    """The least s with 2^s >= sqrt(K) max|x| / 2: finer weights hardly show in the output."""
+    return max(0, ((terms * x_peak * x_peak).bit_length() + 1) // 2 - 1)
+
+
+def product_scale(peak: float, x_scale: float, q_scale: float, bits: int, least: int = 0) -> ProductScale:
+    """The weights' scale for weights up to `peak`, with a shift of `least` or more.
 
     Where even shift 0 is too much, since one unit of x moves q by more than the whole range, an integer multiplier.
     """
@@ -70,7 +87,8 @@ def product_scale(peak: float, x_scale: float, q_scale: float, bits: int) -> Pro
             shift -= 1
             weight = ldexp(q_scale, -shift) / x_scale
         if floor(peak / weight + 0.5) <= limit:
-            return ProductScale(shift, 1, weight)
+            shift = max(shift, min(least, MAX_SHIFT))
+            return ProductScale(shift, 1, ldexp(q_scale, -shift) / x_scale)
     multiplier = floor(1.0 / ratio) + 1
     return ProductScale(0, multiplier, q_scale * multiplier / x_scale)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +17,12 @@ from ciro_zk.compiler.shapes import Shape
 from ciro_zk.errors import InputError, ModelError
 
 NUM_RANDOM = 64
+MIN_SPLIT, SPLIT = 8, 4
+SAMPLE_SUFFIXES = (".npz", ".npy")
+MAX_FILES = 1 << 16
 Ranges = Mapping[str, tuple[float, float]]
+Feeds = dict[str, Array]
+"""One sample: inputs by name."""
 
 
 def input_types(model: Model) -> dict[str, np.dtype[Any]]:
@@ -37,6 +44,37 @@ def input_types(model: Model) -> dict[str, np.dtype[Any]]:
             "the model has no inputs", file=model.file, remedy="a model without inputs needs no proof: its outputs are constants"
         )
     return types
+
+
+def split(feeds: Sequence[Feeds]) -> tuple[list[Feeds], list[Feeds]]:
+    """(samples to calibrate on, samples held back): of 8 or more every fourth is held back."""
+    if len(feeds) < MIN_SPLIT:
+        return list(feeds), []
+    return [f for i, f in enumerate(feeds) if i % SPLIT != SPLIT - 1], list(feeds[SPLIT - 1 :: SPLIT])
+
+
+def read_samples(source: Any, model: Model) -> Any:
+    """Arrays as they are; the content of a .npz (by input name) or .npy, or of all those in a folder, joined along axis 0."""
+    if not isinstance(source, (str, Path)):
+        return source
+    path = Path(source)
+    files = sorted(p for p in path.iterdir() if p.suffix in SAMPLE_SUFFIXES) if path.is_dir() else [path]
+    if not files or len(files) > MAX_FILES:
+        raise InputError(f"{len(files)} .npz or .npy files in the folder", file=str(path), remedy="give 1 to 65,536 files of samples")
+    first = model.inputs[0].name
+    pieces: dict[str, list[Array]] = {}
+    for file in files:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            found = {name: loaded[name] for name in loaded.files} if file.suffix == ".npz" else {first: loaded}
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise InputError(f"cannot read samples: {error}", file=str(file), remedy="write it with numpy.savez or numpy.save") from error
+        for name, array in found.items():
+            pieces.setdefault(name, []).append(array)
+    try:
+        return {name: np.concatenate(found) if found[0].ndim else found[0] for name, found in pieces.items()}
+    except ValueError as error:
+        raise InputError(f"the samples do not fit together: {error}", file=str(path), remedy="give every file the same shape") from error
 
 
 def by_name(model: Model, calibration: ArrayLike | Mapping[str, ArrayLike] | None) -> dict[str, Array]:
@@ -69,7 +107,7 @@ def _checked(name: str, data: ArrayLike) -> Array:
     return array
 
 
-def fit_shapes(arrays: Mapping[str, Array], shapes: Mapping[str, Shape]) -> int:
+def fit_shapes(arrays: Mapping[str, Array], shapes: Mapping[str, Shape], argument: str) -> int:
     """The number of samples, checked against the inputs' shapes: the same for every input, axis 0 a multiple of the model's."""
     counts: dict[str, int] = {}
     for name, array in arrays.items():
@@ -77,13 +115,13 @@ def fit_shapes(arrays: Mapping[str, Array], shapes: Mapping[str, Shape]) -> int:
         wanted = f"{shape}, or any number of samples on axis 0" if shape else "()"
         fits = array.shape[1:] == shape[1:] and array.ndim == len(shape) and (not shape or array.shape[0] % shape[0] == 0)
         if not fits or array.size == 0:
-            field = f"calibration[{name!r}]"
+            field = f"{argument}[{name!r}]"
             raise InputError(f"the data has shape {array.shape}, the model wants {wanted}", field=field, remedy="reshape the data")
         counts[name] = array.shape[0] // shape[0] if shape else 1
     if len(set(counts.values())) > 1:
         listing = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise InputError(
-            f"the inputs have different numbers of samples ({listing})", field="calibration", remedy="give each input the same number"
+            f"the inputs have different numbers of samples ({listing})", field=argument, remedy="give each input the same number"
         )
     return next(iter(counts.values()), 0)
 
@@ -106,8 +144,8 @@ def check_ranges(model: Model, ranges: Mapping[str, Sequence[float]] | None) -> 
     return found
 
 
-def check_inside(arrays: Mapping[str, Array], ranges: Ranges) -> None:
-    """Calibration data lies in the declared ranges."""
+def check_inside(arrays: Mapping[str, Array], ranges: Ranges, argument: str) -> None:
+    """Samples lie in the declared ranges."""
     for name, (low, high) in ranges.items():
         if name not in arrays:
             continue
@@ -118,7 +156,7 @@ def check_inside(arrays: Mapping[str, Array], ranges: Ranges) -> None:
             message = f"the data lies outside the declared range [{low}, {high}]"
             value = arrays[name][index].item()
             raise InputError(
-                message, field=f"calibration[{name!r}]", index=index, value=value, remedy="widen input_range or drop the sample"
+                message, field=f"{argument}[{name!r}]", index=index, value=value, remedy="widen input_range or drop the sample"
             )
 
 
@@ -143,6 +181,6 @@ def complete(
             continue
         low, high = ranges[name]
         values = low + (high - low) * generator.random((count, *shape))
-        values[0], values[-1] = high, low
+        values[0], values[min(1, count - 1)] = high, low
         result[name] = values.astype(dtype) if dtype.kind == "f" else np.floor(values).astype(dtype)
     return result, count

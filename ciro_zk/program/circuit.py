@@ -24,8 +24,6 @@ from ciro_zk.program.report import CircuitReport, cost_report
 
 KIND = b"CIRC"
 VERSION = 2
-FLOAT64 = 1e-9
-"""Share of an error bound by which its own evaluation in float64 can be off."""
 LIMITS = {"manifest": MAX_BYTES, "weights": 8 * MAX_WEIGHTS, "notes": MAX_BYTES}
 
 
@@ -105,9 +103,7 @@ class Circuit:
             integers[port.tensor] = quantise(port, tensor, given[port.name])
             errors[port.tensor] = np.abs(given[port.name].reshape(tensor.shape) / port.scale - integers[port.tensor])
         values = self.graph.run({**integers, **self.weights})
-        found = self.graph.errors(values, errors, self.deviations)
-        unit = 1 + FLOAT64
-        return {p.name: np.nan_to_num(found[p.tensor], nan=np.inf, posinf=np.inf) * p.scale * unit for p in self.graph.outputs}
+        return self.graph.output_errors(values, errors, self.deviations)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

@@ -19,6 +19,7 @@ from ciro_zk.commitment.params import Oracle
 from ciro_zk.commitment.prover import CODE_BLOCK
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.memory import MEMORY_CODEWORDS
+from ciro_zk.program.accuracy import accuracy_rows, accuracy_svg
 from ciro_zk.program.program import Program
 from ciro_zk.security import SecurityReport
 
@@ -129,13 +130,16 @@ class CircuitReport:
             "security": self.security.as_dict(),
         }
 
+    def svg(self) -> str:
+        """The errors of all steps and outputs as a bar chart."""
+        return accuracy_svg(f"{self.name}, {self.bits} bits: error relative to the float model's greatest value", self.accuracy)
+
     def _rows(self) -> list[tuple[str, str]]:
         cost = self.cost
         rows = [("model", f"{self.name}, {self.bits} bits")]
         rows += [(f"input {name}", text) for name, text in self.inputs.items()]
         rows += [(f"output {name}", text) for name, text in self.outputs.items()]
-        for name, figures in self.accuracy.get("outputs", {}).items():
-            rows.append((f"error of {name}", ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if value is not None)))
+        rows += accuracy_rows(self.accuracy)
         rows += [
             ("weights", f"{cost.num_weights:,} in an oracle of 2^{cost.log_weight_cells}"),
             ("witness", f"{cost.num_witness_cells:,} cells and the multiplicities in an oracle of 2^{cost.log_witness_cells}"),

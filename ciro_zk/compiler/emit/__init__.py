@@ -45,6 +45,7 @@ def emit(context: Context, program: Iterable[steps.Step], outputs: Iterable[str]
     uses.update(outputs)
     for step in ordered:
         first = len(context.draft.entries)
+        context.bits = context.precision.get(step.output, context.base_bits)
         if isinstance(step, steps.Fixed):
             views.fixed(context, step)
         else:
@@ -53,3 +54,4 @@ def emit(context: Context, program: Iterable[steps.Step], outputs: Iterable[str]
         needed = {value.tensor for name, value in context.values.items() if uses[name] > 0}
         sources = {context.values[name].tensor for name in step.inputs if name in context.values}
         context.draft.drop((sources | set(range(first, len(context.draft.entries)))) - needed)
+    context.bits = context.base_bits

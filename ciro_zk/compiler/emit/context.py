@@ -12,7 +12,7 @@ from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler import curves, scores
 from ciro_zk.compiler.draft import Draft
-from ciro_zk.compiler.quantise import Ratio, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up, top
+from ciro_zk.compiler.quantise import Ratio, activation_top, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up
 from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Scores, Shape, Step, Test
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
@@ -59,12 +59,19 @@ def cells(shape: Sequence[int]) -> Shape:
 class Context:
     """The circuit under construction."""
 
-    bits: int
+    base_bits: int
+    """Bits of a step that `precision` does not name, and of one limb of a weight."""
     ranges: Mapping[str, float]
     """max|x| by ONNX tensor name."""
     curve_ranges: Mapping[CurveKey, CurveRange]
     tied: Set[str]
     """Statistics whose scale is hit exactly, since other tensors have the same."""
+    precision: Mapping[str, int] = field(default_factory=dict)
+    """Bits by the name of a step's output."""
+    coarser: int = 0
+    """Bits by which weights are coarser than `useful_shift` asks for."""
+    bits: int = 0
+    """Those of the step being emitted."""
     draft: Draft = field(default_factory=Draft)
     values: dict[str, Value] = field(default_factory=dict)
     fixed: dict[str, Floats] = field(default_factory=dict)
@@ -72,9 +79,13 @@ class Context:
     whole: set[str] = field(default_factory=set)
     """Those of them that are whole numbers."""
 
+    def __post_init__(self) -> None:
+        self.bits = self.base_bits
+
     @property
     def top(self) -> int:
-        return top(self.bits)
+        """M, the largest activation."""
+        return activation_top(self.bits)
 
     @property
     def most(self) -> int:
@@ -107,7 +118,14 @@ class Context:
             return scores.unit(self.ranges[function.statistic])
         if isinstance(function, Curve):
             return self.curve_scale(function)
-        return 1.0 if step.exact else self.scale(step.statistic)
+        if step.exact:
+            return 1.0
+        scale = self.scale(step.statistic)
+        if isinstance(function, Clip) and function.high is not None and function.low is not None and step.statistic not in self.tied:
+            # beyond its bounds there is nothing to represent
+            bound = max(abs(function.low), abs(function.high))
+            return min(scale, bound / self.top) if bound > 0 else scale
+        return scale
 
     def limit(self, step: Step, function: Function | None, tensor: int) -> int:
         """Where values saturate: whole numbers nowhere within their interval."""
@@ -223,7 +241,7 @@ class Context:
     def weight(self, values: Floats, scale: float, name: str) -> int:
         """A weight tensor of `values` at `scale`."""
         integers = quantise(values, scale)
-        return self.draft.weight(name, integers, self.bits, largest(values / scale - integers))
+        return self.draft.weight(name, integers, self.base_bits, largest(values / scale - integers))
 
     def constant(self, values: Floats, scale: float, shape: Shape, name: str) -> int:
         """A weight tensor of `values` at `scale`, broadcast to `shape`, which has as many axes."""

@@ -16,12 +16,14 @@ import numpy as np
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
-from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up
+from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up, useful_shift
 from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape, Test
 from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
 
 MAX_MAPPED = 1 << 14
+MAX_FINE = 1 << 50
+"""Weights of more bits than asked for must leave the accumulator's soundness bound below this, far from the field's half."""
 MAX_FREE_OFFSET_BITS = 2
 """A constant of up to this many bits more than an activation's is added without a requantisation."""
 
@@ -37,6 +39,8 @@ class Operands:
     bias: Callable[[Floats], Floats]
     """From a constant with as many axes as the output to one that broadcasts to the accumulator."""
     op: Callable[[int, int], Op]
+    terms: int
+    """Products in one sum."""
 
 
 def _matmul_operands(step: MatMul, x: Shape) -> Operands:
@@ -55,7 +59,7 @@ def _matmul_operands(step: MatMul, x: Shape) -> Operands:
     def op(a: int, b: int) -> Op:
         return MatMulOp(inputs=(a, b))
 
-    return Operands((lead, rows, inner), step.weight.reshape(lead, inner, columns), shape, bias, op)
+    return Operands((lead, rows, inner), step.weight.reshape(lead, inner, columns), shape, bias, op, inner)
 
 
 def _convolution_operands(step: Convolution, x: Shape) -> Operands:
@@ -71,12 +75,12 @@ def _convolution_operands(step: Convolution, x: Shape) -> Operands:
     def op(a: int, b: int) -> Op:
         return Conv(inputs=(a, b), strides=step.strides, pads_begin=step.pads_begin, pads_end=step.pads_end, dilations=step.dilations)
 
-    return Operands((x[0], groups, x[1] // groups, *x[2:]), weight, shape, bias, op)
+    return Operands((x[0], groups, x[1] // groups, *x[2:]), weight, shape, bias, op, prod(weight.shape[2:]))
 
 
 def _affine_operands(step: Affine, x: Shape) -> Operands:
     shape = cells(x)
-    return Operands(shape, aligned(step.weight, len(shape)), shape, lambda values: values, lambda a, b: Hadamard(inputs=(a, b)))
+    return Operands(shape, aligned(step.weight, len(shape)), shape, lambda values: values, lambda a, b: Hadamard(inputs=(a, b)), 1)
 
 
 def _operands(step: Product, x: Shape) -> Operands:
@@ -137,10 +141,19 @@ class Accumulated:
 def _accumulate(context: Context, step: Product, source: str, q_scale: float, name: str) -> Accumulated:
     value = context.values[source]
     operands = _operands(step, value.shape)
-    plan = ProductScale(0, 1, 1.0) if step.exact else product_scale(largest(operands.weight), value.scale, q_scale, context.bits)
+    plan = ProductScale(0, 1, 1.0) if step.exact else _scale(context, operands, value, q_scale)
     x = context.reshape(value.tensor, operands.x, f"{name}.x")
     weight = context.weight(operands.weight, plan.weight, f"{name}.weight")
     return Accumulated(context.draft.add(operands.op(x, weight), f"{name}.acc"), operands, plan, value.scale * plan.weight)
+
+
+def _scale(context: Context, operands: Operands, value: Value, q_scale: float) -> ProductScale:
+    """The weights' scale: as fine as the output needs it, where soundness allows it."""
+    peak, x_peak = largest(operands.weight), context.draft.magnitude(value.tensor)
+    least = useful_shift(operands.terms, x_peak) - context.coarser
+    fine = product_scale(peak, value.scale, q_scale, context.bits, least)
+    width = context.draft.weight_bits(max(1, round_half_up(peak / fine.weight)), context.base_bits)
+    return fine if operands.terms * x_peak << width <= MAX_FINE else product_scale(peak, value.scale, q_scale, context.bits)
 
 
 def _scalar(context: Context, step: Affine) -> Value:
@@ -156,7 +169,7 @@ def _scalar(context: Context, step: Affine) -> Value:
         scale = context.scale(step.statistic)
     offset = step.offset
     peak = 0.0 if offset is None else largest(offset)
-    limit = ldexp(1.0, context.bits - 1 + MAX_FREE_OFFSET_BITS)
+    limit = ldexp(1.0, context.bits + MAX_FREE_OFFSET_BITS)
     fine = Ratio(sign, 0, scale)
     if peak and sign:
         # one unit of x may be coarse beside the constant: whole numbers have unit 1

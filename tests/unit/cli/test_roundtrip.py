@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "models" / "digits_mlp"
 SAMPLES = MODEL / "samples.npz"
 
-COMPILE = {"seconds", "bytes", "max_abs_error", "security_bits"}
+COMPILE = {"seconds", "bytes", "max_abs_error", "accuracy", "security_bits"}
 SETUP = {"seconds", "bytes", "peak_rss_mb"}
 PROVE = {"seconds", "load_seconds", "total_seconds", "bytes", "peak_rss_mb", "security_bits", "outputs", "max_abs_error", "device"}
 VERIFY = {"seconds", "total_seconds", "verified", "reason", "stage", "outputs", "security_bits"}
@@ -375,6 +375,23 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert set(done.fields) == {*COMPILE, "estimate"}
     assert done.fields["estimate"]["proof_bytes"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_accuracy_is_asked_for(tmp_path: Path) -> None:
+    data = ("--calibration", MODEL / "calibration.npz", "--validation", MODEL / "samples.npz")
+    chart = tmp_path / "errors.svg"
+    asked = ("--max-error", "0.01", "--min-agreement", "0.9", "--calibration-method", "max", "--svg", chart)
+    done = ciro("compile", MODEL / "digits_mlp.onnx", *data, *asked, "--dry-run")
+    assert done.code == 0, done.err
+    found = done.fields["accuracy"]
+    assert found["outputs"]["logits"]["relative_error"] <= 0.01 and found["source"] == "validation" and found["search"]["bits"] < 12
+    assert chart.read_text().startswith("<svg")
+    assert ciro("compile", MODEL / "digits_mlp.onnx", *data, "--max-error", "1e-9", "--dry-run").fields["error"] == "AccuracyError"
+
+
+def test_random_calibration_is_a_remark(tmp_path: Path) -> None:
+    done = ciro("compile", MODEL / "digits_mlp.onnx", "--input-range", "0,16", "--dry-run")
+    assert done.code == 0 and "warning: calibrated on random inputs" in done.err
 
 
 def test_keys_of_another_circuit_are_removed(folder: Path) -> None:

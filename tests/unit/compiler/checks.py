@@ -154,7 +154,7 @@ def compile_and_compare(
     proto: onnx.ModelProto, samples: Mapping[str, Array], sensitivity: Sensitivity, *, bits: int = 12, complete: bool = True, **options: Any
 ) -> Circuit:
     """Compile with the samples, compare every output with the float model within the bound, check witnesses and completeness."""
-    circuit = compile_model(proto, samples, bits=bits, **options)
+    circuit = compile_model(proto, samples, validation=samples, bits=bits, **options)
     graph = circuit.graph
     top = (1 << (bits - 1)) - 1
     x_scale = max(port.scale for port in graph.inputs)

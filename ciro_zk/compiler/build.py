@@ -1,0 +1,130 @@
+"""From a prepared model to the integer circuit, at given bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor
+
+import numpy as np
+
+from ciro_zk.compiler.assemble import Assembled, assemble
+from ciro_zk.compiler.calibrate import Calibration
+from ciro_zk.compiler.emit import Context, emit
+from ciro_zk.compiler.emit.context import MAX_WHOLE, CurveKey, CurveRange, Value, cells
+from ciro_zk.compiler.emit.views import fixed_output
+from ciro_zk.compiler.lower import Program
+from ciro_zk.compiler.prepare import Prepared
+from ciro_zk.compiler.samples import input_types
+from ciro_zk.compiler.static import Static
+from ciro_zk.compiler.steps import Activation, Curve, Requantised, Softmax
+from ciro_zk.compiler.ties import check_state, groups, tied_ranges
+from ciro_zk.errors import InputError
+
+HEADROOM = 1.25
+"""Of inner tensors over the greatest value seen: an input that calibration has not seen may have greater ones."""
+OUTPUT_HEADROOM = 1.5
+"""Of outputs: one that saturates is a wrong result, where a saturated inner value hardly shows."""
+
+MAX_COARSER, WORTH_SAVING = 2, 1.2
+"""Bits of weights given up, at most, where there are at most so many times more leaves than a power of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A circuit, and where it holds the tensors of the float model: (tensor id, scale) by ONNX name."""
+
+    assembled: Assembled
+    layers: Mapping[str, tuple[int, float]]
+
+
+def build(prepared: Prepared, bits: int, precision: Mapping[str, int] | None = None, state: Mapping[str, str] | None = None) -> Built:
+    """Quantise and assemble; `precision` are the bits of single steps, by the name of their output, and of inputs.
+
+    Leaves are padded to a power of two: where weights coarser by one or two bits save the next one, they are.
+    """
+    found = _build(prepared, bits, precision or {}, state, 0)
+    padded = 1 << (found.assembled.leaves - 1).bit_length()
+    for coarser in range(1, MAX_COARSER + 1):
+        if 2 * found.assembled.leaves > padded * WORTH_SAVING:
+            break
+        other = _build(prepared, bits, precision or {}, state, coarser)
+        if 2 * other.assembled.leaves <= padded:
+            return other
+    return found
+
+
+def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: Mapping[str, str] | None, coarser: int) -> Built:
+    program, result = prepared.program, prepared.calibration
+    links = check_state(program, state, result.input_range)
+    tied = groups(program, links)
+    ranges = tied_ranges(program, tied, _ranges(program, result))
+    context = Context(bits, ranges, _curve_ranges(program, ranges), frozenset().union(*tied), precision, coarser)
+    _inputs(context, prepared.static, result)
+    emit(context, program.steps, (tensor for _, tensor in program.outputs))
+    assembled = assemble(context.draft, _outputs(context, program, links))
+    made = {step.output for step in program.steps if isinstance(step, (Activation, Requantised))}
+    layers = {name: (assembled.ids[v.tensor], v.scale) for name, v in context.values.items() if name in made}
+    return Built(assembled, layers)
+
+
+def _curve_ranges(program: Program, ranges: Mapping[str, float]) -> dict[CurveKey, CurveRange]:
+    """The ranges of each curve: one input and one output scale, hence one table, for all its uses."""
+    found: dict[CurveKey, CurveRange] = {}
+    for step in program.steps:
+        function = step.function if isinstance(step, (Activation, Requantised)) else None
+        if isinstance(function, Curve):
+            before = found.get(function.key, CurveRange(0.0, 0.0))
+            argument, value = ranges[function.statistic], ranges[step.statistic]
+            found[function.key] = CurveRange(max(before.argument, argument), max(before.value, value))
+    return found
+
+
+def _inputs(context: Context, static: Static, result: Calibration) -> None:
+    """The public inputs: their scales and declared integer ranges."""
+    types = input_types(static.model)
+    for name, shape in static.inputs.items():
+        context.bits = context.precision.get(name, context.base_bits)
+        whole = types[name].kind != "f"
+        scale = 1.0 if whole else context.scale(name)
+        reach = max(context.top, floor(result.max_abs[name])) if whole else context.top
+        if reach > MAX_WHOLE:
+            raise InputError(
+                "whole numbers beyond 2^24 are not supported", field=name, value=reach, remedy="use a float input, or narrow it"
+            )
+        if whole and types[name].kind != "b":
+            reach = min(reach, int(np.iinfo(types[name]).max))
+        low, high = 0 if types[name].kind == "u" else -reach, reach
+        if types[name].kind == "b":
+            low, high = 0, 1
+        elif name in result.input_range:
+            low, high = (floor(v / scale + 0.5) for v in result.input_range[name])
+            high = max(high, low + 1)
+        tensor = context.draft.input(name, cells(shape), low, high, scale)
+        context.values[name] = Value(tensor, shape, scale)
+
+
+def _ranges(program: Program, result: Calibration) -> dict[str, float]:
+    """The range that every tensor's integers cover: with headroom where it is the greatest value seen, as it is where it was chosen by
+    clipping, but for outputs."""
+    ranges = {name: result.clipped.get(name, peak if name in program.inputs else peak * HEADROOM) for name, peak in result.max_abs.items()}
+    pending = {tensor for _, tensor in program.outputs}
+    for step in reversed(program.steps):
+        if step.output in pending:
+            if isinstance(step, Requantised | Softmax):
+                ranges[step.statistic] = result.max_abs[step.statistic] * OUTPUT_HEADROOM
+            else:
+                pending.update(step.inputs)
+    return ranges
+
+
+def _outputs(context: Context, program: Program, state: Mapping[str, str]) -> list[tuple[str, int, float]]:
+    """The public outputs as (name, draft tensor, scale), a new state at the scale of the state."""
+    inputs = {target: source for source, target in state.items()}
+    found = []
+    for name, tensor in program.outputs:
+        value = fixed_output(context, tensor) if tensor in context.fixed else context.values[tensor]
+        if name in inputs:
+            value = context.restated(value, context.values[inputs[name]].scale, name)
+        found.append((name, value.tensor, value.scale))
+    return found
