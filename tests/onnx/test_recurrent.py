@@ -97,7 +97,7 @@ def compare(net: Net, tolerance: float = 0.01) -> Circuit:
     """Compile, and compare with onnxruntime."""
     proto = net.proto()
     data = net.samples()
-    circuit = compile_model(proto, data)
+    circuit = compile_model(proto, data, validation=data)
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     for i in range(4):
         feeds = {name: data[name][i * shape[0] : (i + 1) * shape[0]] for name, shape in net.shapes().items()}

@@ -148,8 +148,9 @@ def _accumulate(context: Context, step: Product, source: str, q_scale: float, na
 
 
 def _scale(context: Context, operands: Operands, value: Value, q_scale: float) -> ProductScale:
-    """The weights' scale: as fine as the output needs it, where soundness allows it."""
-    peak, x_peak = largest(operands.weight), context.draft.magnitude(value.tensor)
+    """The weights' scale: as fine as the output needs it, where soundness allows it. It depends on x's soundness range, not on its
+    interval, so that the steps of an unrolled recurrence have the same weights."""
+    peak, x_peak = largest(operands.weight), max(context.top, context.draft.tensors[value.tensor].magnitude)
     least = useful_shift(operands.terms, x_peak) - context.coarser
     fine = product_scale(peak, value.scale, q_scale, context.bits, least)
     width = context.draft.weight_bits(max(1, round_half_up(peak / fine.weight)), context.base_bits)
