@@ -2,8 +2,8 @@
 
 Large oracles are worked on in blocks: rows are encoded and columns hashed some at a time, a round goes over its halves block by
 block, and a fold overwrites what it folds. So an opening holds a form and the folded cells, no copies of them; integer cells become
-field elements only block by block. (Folding several variables in one pass would spare memory traffic, but its inner products grow
-with the square of the rows taken at once: a round is bound by its multiplications.)
+field elements only block by block. (Reading a form takes a few per cent of a round's time. Folding several variables in one pass, whose
+inner products grow with the square of the rows taken at once, would therefore gain nothing from its lesser memory traffic.)
 """
 
 from __future__ import annotations
