@@ -44,6 +44,7 @@ POSITIONS: list[tuple[str, tuple[int, ...]]] = [
     ("Pow Mod PRelu RMSNormalization", (1,)),
     ("Gather", (0,)),
     ("BatchNormalization", (1, 2, 3, 4)),
+    ("Attention", (3, 6)),
     # scales and zero points, and the other operand of quantised products
     ("QuantizeLinear DequantizeLinear", (1, 2)),
     ("QLinearMatMul", (1, 2, 3, 4, 5, 6, 7)),

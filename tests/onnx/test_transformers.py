@@ -43,6 +43,16 @@ def test_softmax_is_within_2_to_the_minus_10(cells: int) -> None:
     check_complete(circuit)
 
 
+@pytest.mark.parametrize("function", ["Softmax", "Sigmoid"])
+def test_a_constant_much_greater_than_what_it_is_added_to(function: str) -> None:
+    """The sum is quantised by its own range, not by that of the function's values."""
+    rng = np.random.default_rng(0)
+    constants = {"small": np.float32(1e-3), "c": 4 * floats(rng, 30)}
+    nodes = [node("Mul", "x small", "m"), node("Add", "m c", "s"), node(function, "s", "y")]
+    circuit = compile_model(model(nodes, {"x": (2, 30)}, constants), floats(rng, 20, 30))
+    assert error(circuit)[0] <= 2e-3
+
+
 def test_softmax_of_large_scores() -> None:
     """Beyond what their unit can tell apart, scores saturate; far below the greatest they do not matter."""
     rng = np.random.default_rng(0)

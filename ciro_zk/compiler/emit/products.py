@@ -17,7 +17,7 @@ from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
 from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up, useful_shift
-from ciro_zk.compiler.steps import Affine, Convolution, Floats, MatMul, Product, Shape, Test
+from ciro_zk.compiler.steps import Affine, Convolution, Curve, Floats, MatMul, Product, Scores, Shape, Test
 from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
 
@@ -164,22 +164,24 @@ def _scalar(context: Context, step: Affine) -> Value:
     if step.exact or isinstance(step.function, Test):
         return _whole(context, step, value, round_half_up(factor))
     scale = value.scale * abs(factor)
+    # of what a function is applied to, not of what it makes
+    before = step.function.statistic if isinstance(step.function, Curve | Scores) else step.statistic
     sign = 1 if factor > 0 else -1 if factor < 0 else 0
     if not sign:
         # the output is the offset alone
-        scale = context.scale(step.statistic)
+        scale = context.scale(before)
     offset = step.offset
     peak = 0.0 if offset is None else largest(offset)
     limit = ldexp(1.0, context.bits + MAX_FREE_OFFSET_BITS)
     fine = Ratio(sign, 0, scale)
     if peak and sign:
         # one unit of x may be coarse beside the constant: whole numbers have unit 1
-        spare = max(0, frexp(scale / context.scale(step.statistic))[1] - 1)
+        spare = max(0, frexp(scale / context.scale(before))[1] - 1)
         scale = ldexp(scale, -spare)
         fine = Ratio(sign << spare if sign > 0 else -(1 << spare), 0, scale)
     if peak > limit * scale:
         # x is small beside the constant: units such that the sum fits, x coarser
-        wanted = context.scale(step.statistic)
+        wanted = context.scale(before)
         shift = context.bits
         fine = Ratio(sign * round_half_up(ldexp(scale / wanted, shift)), shift, wanted)
     off = abs(abs(fine.multiplier) - ldexp(scale / fine.scale, fine.shift)) if sign else 0.0

@@ -7,7 +7,7 @@ import numpy as np
 from ciro_zk.compiler.expand.parts import Kept, Parts, expands
 
 
-def _axes(parts: Parts) -> tuple[list[int], int]:
+def axes_of(parts: Parts) -> tuple[list[int], int]:
     """(the axes reduced, keepdims); `Kept` for a reduction over no axes."""
     axes = parts.attribute("axes")
     if parts.has(1):
@@ -22,27 +22,27 @@ def _axes(parts: Parts) -> tuple[list[int], int]:
 
 @expands("ReduceL1", 1, 11, 13, 18)
 def reduce_l1(parts: Parts) -> None:
-    axes, keep = _axes(parts)
+    axes, keep = axes_of(parts)
     parts.reduce("ReduceSum", parts.add("Abs", parts.name(0)), axes, keep, parts.node.output[0])
 
 
 @expands("ReduceSumSquare", 1, 11, 13, 18)
 def reduce_sum_square(parts: Parts) -> None:
-    axes, keep = _axes(parts)
+    axes, keep = axes_of(parts)
     square = parts.add("Pow", parts.name(0), parts.constant(2, parts.dtype(0)))
     parts.reduce("ReduceSum", square, axes, keep, parts.node.output[0])
 
 
 @expands("ReduceLogSum", 1, 11, 13, 18, 28)
 def reduce_log_sum(parts: Parts) -> None:
-    axes, keep = _axes(parts)
+    axes, keep = axes_of(parts)
     parts.result("Log", parts.reduce("ReduceSum", parts.name(0), axes, keep))
 
 
 @expands("ReduceLogSumExp", 1, 11, 13, 18, 28)
 def reduce_log_sum_exp(parts: Parts) -> None:
     """m + ln sum e^(x - m), m the greatest x."""
-    axes, keep = _axes(parts)
+    axes, keep = axes_of(parts)
     x = parts.name(0)
     greatest = parts.reduce("ReduceMax", x, axes)
     powers = parts.add("Exp", parts.add("Sub", x, greatest))
@@ -56,7 +56,7 @@ def reduce_log_sum_exp(parts: Parts) -> None:
 @expands("ReduceProd", 1, 11, 13, 18)
 def reduce_prod(parts: Parts) -> None:
     """A tree of products, as deep as the logarithm of the number of factors."""
-    axes, keep = _axes(parts)
+    axes, keep = axes_of(parts)
     shape = parts.shape(0)
     current = parts.name(0)
     for axis in axes:
