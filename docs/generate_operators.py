@@ -21,6 +21,8 @@ TABLE = "fused or requantise"
 LOGIC = "1 or 2 lookups a cell"
 JUMPS = "an argument within half a unit of a jump counts as at it"
 MOVED = "constant indices; at most 2^20 cells"
+CLASSICAL = "`ai.onnx.ml`; "
+TREES = "2 lookups a different decision, 1 a leaf, a product"
 RECURRENT = (
     "constant number of steps, at most 1,024, and constant lengths; both directions, initial and last states, both layouts, "
     "all activations of ONNX; no `clip`"
@@ -90,6 +92,17 @@ NOTES: dict[str, tuple[str, str]] = {
     "Identity": (FREE, "tensors only"),
     "InstanceNormalization": ("rows", "constant scale and bias"),
     "LayerNormalization": ("rows", "constant scale and bias; without them one requantisation less"),
+    "ArrayFeatureExtractor": (FREE, CLASSICAL + "constant indices"),
+    "Binarizer": (LOGIC, CLASSICAL),
+    "Imputer": ("free or a comparison", CLASSICAL + "NaN in floats, which a circuit never sees; one integer"),
+    "LinearClassifier": ("product", CLASSICAL + "as LinearRegressor; integer labels, or labels unused"),
+    "LinearRegressor": ("product", CLASSICAL + "post transforms NONE, LOGISTIC and SOFTMAX"),
+    "Normalizer": ("as its sum or maximum and Div", CLASSICAL),
+    "Scaler": ("product", CLASSICAL + "an input that is only scaled has 22 bits"),
+    "TreeEnsemble": (TREES, CLASSICAL + "all modes but MEMBER, all aggregates; post transforms NONE, LOGISTIC and SOFTMAX"),
+    "TreeEnsembleClassifier": (TREES, CLASSICAL + "as TreeEnsemble; integer labels, or labels unused"),
+    "TreeEnsembleRegressor": (TREES, CLASSICAL + "as TreeEnsemble"),
+    "ZipMap": (FREE, CLASSICAL + "dropped: probabilities stay a tensor"),
     "GRU": ("unrolled", RECURRENT),
     "LSTM": ("unrolled", RECURRENT + "; peepholes, `input_forget`"),
     "RNN": ("unrolled", RECURRENT),

@@ -141,6 +141,8 @@ def compile(
         built = build(prepared, bits, state=state)
     every = {name: precision.get(name, bits) for name in built.layers}
     assembled = built.assembled
+    if built.thresholds:
+        chosen["thresholds"] = {name: list(counts) for name, counts in built.thresholds.items()}
     return Circuit(
         graph=assembled.graph,
         weights=assembled.weights,

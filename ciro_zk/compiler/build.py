@@ -13,6 +13,8 @@ from ciro_zk.compiler.calibrate import Calibration
 from ciro_zk.compiler.emit import Context, emit
 from ciro_zk.compiler.emit.context import MAX_WHOLE, CurveKey, CurveRange, Value, cells
 from ciro_zk.compiler.emit.views import fixed_output
+from ciro_zk.compiler.fine import HEADROOM as HEADROOM_FINE
+from ciro_zk.compiler.fine import fine_inputs
 from ciro_zk.compiler.lower import Program
 from ciro_zk.compiler.prepare import Prepared
 from ciro_zk.compiler.samples import input_types
@@ -36,6 +38,8 @@ class Built:
 
     assembled: Assembled
     layers: Mapping[str, tuple[int, float]]
+    thresholds: Mapping[str, tuple[int, int]]
+    """By node of decision trees: how many decisions differ in the model, and how many in the circuit."""
 
 
 def build(prepared: Prepared, bits: int, precision: Mapping[str, int] | None = None, state: Mapping[str, str] | None = None) -> Built:
@@ -60,12 +64,13 @@ def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: M
     tied = groups(program, links)
     ranges = tied_ranges(program, tied, _ranges(program, result))
     context = Context(bits, ranges, _curve_ranges(program, ranges), frozenset().union(*tied), precision, coarser)
-    _inputs(context, prepared.static, result)
-    emit(context, program.steps, (tensor for _, tensor in program.outputs))
+    fine, steps = fine_inputs(program, ranges)
+    _inputs(context, prepared.static, result, fine)
+    emit(context, steps, (tensor for _, tensor in program.outputs))
     assembled = assemble(context.draft, _outputs(context, program, links))
     made = {step.output for step in program.steps if isinstance(step, (Activation, Requantised))}
     layers = {name: (assembled.ids[v.tensor], v.scale) for name, v in context.values.items() if name in made}
-    return Built(assembled, layers)
+    return Built(assembled, layers, context.thresholds)
 
 
 def _curve_ranges(program: Program, ranges: Mapping[str, float]) -> dict[CurveKey, CurveRange]:
@@ -80,7 +85,7 @@ def _curve_ranges(program: Program, ranges: Mapping[str, float]) -> dict[CurveKe
     return found
 
 
-def _inputs(context: Context, static: Static, result: Calibration) -> None:
+def _inputs(context: Context, static: Static, result: Calibration, fine: Mapping[str, float]) -> None:
     """The public inputs: their scales and declared integer ranges."""
     types = input_types(static.model)
     for name, shape in static.inputs.items():
@@ -88,7 +93,11 @@ def _inputs(context: Context, static: Static, result: Calibration) -> None:
         whole = types[name].kind != "f"
         scale = 1.0 if whole else context.scale(name)
         reach = max(context.top, floor(result.max_abs[name])) if whole else context.top
-        if reach > MAX_WHOLE:
+        if name in fine and not whole:
+            peak = scale * context.top
+            scale = min(scale, fine[name])
+            reach = floor(HEADROOM_FINE * peak / scale)
+        if whole and reach > MAX_WHOLE:
             raise InputError(
                 "whole numbers beyond 2^24 are not supported", field=name, value=reach, remedy="use a float input, or narrow it"
             )

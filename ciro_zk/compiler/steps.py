@@ -154,6 +154,22 @@ class Activation(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decisions(Step):
+    """Bits x[feature] <= threshold (< where strict), along the last of two axes."""
+
+    features: tuple[int, ...]
+    thresholds: tuple[float, ...]
+    strict: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Leaves(Step):
+    """Bits: whether all (decision, sign) of a leaf's path hold, +1 for a decision that is true and -1 for one that is not."""
+
+    paths: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fixed(Step):
     """A constant as a tensor of its own."""
 
@@ -178,6 +194,8 @@ class Product(Requantised):
     offset: Floats | None = None
     signs: tuple[int, ...] = ()
     partner: Product | None = None
+    weight_bits: int = 0
+    """Bits of the weights, the circuit's own unless given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -140,6 +140,8 @@ class CircuitReport:
         rows += [(f"input {name}", text) for name, text in self.inputs.items()]
         rows += [(f"output {name}", text) for name, text in self.outputs.items()]
         rows += accuracy_rows(self.accuracy)
+        for name, (different, left) in self.accuracy.get("thresholds", {}).items():
+            rows.append((f"thresholds of {name}", f"{different} different decisions, {left} after quantisation"))
         rows += [
             ("weights", f"{cost.num_weights:,} in an oracle of 2^{cost.log_weight_cells}"),
             ("witness", f"{cost.num_witness_cells:,} cells and the multiplicities in an oracle of 2^{cost.log_witness_cells}"),

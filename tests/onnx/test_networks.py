@@ -318,3 +318,30 @@ def test_compare_is_what_it_says() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(AssertionError):
         compile_and_compare(model([node("Relu", "x", "y")], {"x": (1, 4)}), {"x": floats(rng, 4, 4)}, Sensitivity(0, 0, 0, 0), bits=6)
+
+
+def test_magnitudes_are_exact_up_to_their_root() -> None:
+    """sqrt(a^2 + b^2) of a spectrum: squares are not rounded, so small magnitudes keep their digits."""
+    rng = np.random.default_rng(3)
+    nodes = [
+        node("MatMul", "x w", "s"),
+        node("Slice", "s zero half last", "a"),
+        node("Slice", "s half end last", "b"),
+        node("Pow", "a two", "a2"),
+        node("Pow", "b two", "b2"),
+        node("Add", "a2 b2", "sum"),
+        node("Sqrt", "sum", "y"),
+    ]
+    constants = {
+        "w": floats(rng, 6, 8),
+        "two": np.float32(2),
+        **{name: np.array([value]) for name, value in {"zero": 0, "half": 4, "end": 8, "last": -1}.items()},
+    }
+    data = floats(rng, 40, 6)
+    data[:20] /= 100
+    circuit = compile_model(model(nodes, {"x": (1, 6)}, constants), data)
+    check_complete(circuit)
+    check_witness(circuit.graph, run(circuit, {"x": data[:1]}))
+    assert relative_error(circuit) < 2e-3
+    bound = circuit.error_bound(data[:1])["y"]
+    assert 0 < bound.max() < 0.05

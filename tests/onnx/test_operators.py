@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from onnx import defs
 from unit.compiler.case import COUNT, Case, version
 from unit.compiler.cases import CASES
 from unit.compiler.checks import compile_and_compare, floats, model
@@ -15,6 +16,9 @@ from ciro_zk.compiler import supported_operators
 from ciro_zk.prover import prove, setup
 from ciro_zk.verifier import verify
 from ciro_zk.witness import infer
+
+CLASSICAL = {schema.name for schema in defs.get_all_schemas() if schema.domain == "ai.onnx.ml"}
+"""Tested in test_classical.py."""
 
 
 @pytest.mark.parametrize(("case", "opset"), [(case, opset) for case in CASES for opset in case.opsets], ids=str)
@@ -33,6 +37,7 @@ def test_every_version_is_tested() -> None:
         for opset in case.opsets:
             for used in case.nodes(opset):
                 seen.setdefault(used.op_type, set()).add(version(used.op_type, opset))
+    seen |= {op: set(found) for op, found in supported_operators().items() if op in CLASSICAL}
     untested = {op: set(versions) - seen.get(op, set()) for op, versions in supported_operators().items()}
     assert not {op: v for op, v in untested.items() if v}
 

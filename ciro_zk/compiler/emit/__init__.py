@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ciro_zk.compiler import steps
-from ciro_zk.compiler.emit import pairs, pooling, products, rows, sums, views
+from ciro_zk.compiler.emit import pairs, pooling, products, rows, sums, trees, views
 from ciro_zk.compiler.emit.context import Context, Value
 
 __all__ = ["Context", "Value", "emit"]
@@ -18,6 +18,8 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.Average: sums.average,
     steps.Concat: views.concat,
     steps.Contraction: pairs.contraction,
+    steps.Decisions: trees.decisions,
+    steps.Leaves: trees.leaves,
     steps.Convolution: products.product,
     steps.Greatest: views.greatest,
     steps.Magnitude: sums.magnitude,

@@ -76,6 +76,8 @@ class Context:
     values: dict[str, Value] = field(default_factory=dict)
     fixed: dict[str, Floats] = field(default_factory=dict)
     """Constants that a later step quantises at its own scale."""
+    thresholds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By node of decision trees: how many decisions differ in the model, and how many in the circuit."""
     whole: set[str] = field(default_factory=set)
     """Those of them that are whole numbers."""
 

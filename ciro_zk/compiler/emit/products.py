@@ -141,18 +141,18 @@ class Accumulated:
 def _accumulate(context: Context, step: Product, source: str, q_scale: float, name: str) -> Accumulated:
     value = context.values[source]
     operands = _operands(step, value.shape)
-    plan = ProductScale(0, 1, 1.0) if step.exact else _scale(context, operands, value, q_scale)
+    plan = ProductScale(0, 1, 1.0) if step.exact else _scale(context, operands, value, q_scale, step.weight_bits)
     x = context.reshape(value.tensor, operands.x, f"{name}.x")
     weight = context.weight(operands.weight, plan.weight, f"{name}.weight")
     return Accumulated(context.draft.add(operands.op(x, weight), f"{name}.acc"), operands, plan, value.scale * plan.weight)
 
 
-def _scale(context: Context, operands: Operands, value: Value, q_scale: float) -> ProductScale:
+def _scale(context: Context, operands: Operands, value: Value, q_scale: float, weight_bits: int) -> ProductScale:
     """The weights' scale: as fine as the output needs it, where soundness allows it. It depends on x's soundness range, not on its
     interval, so that the steps of an unrolled recurrence have the same weights."""
     peak, x_peak = largest(operands.weight), max(context.top, context.draft.tensors[value.tensor].magnitude)
     least = useful_shift(operands.terms, x_peak) - context.coarser
-    fine = product_scale(peak, value.scale, q_scale, context.bits, least)
+    fine = product_scale(peak, value.scale, q_scale, weight_bits or context.bits, least)
     width = context.draft.weight_bits(max(1, round_half_up(peak / fine.weight)), context.base_bits)
     return fine if operands.terms * x_peak << width <= MAX_FINE else product_scale(peak, value.scale, q_scale, context.bits)
 

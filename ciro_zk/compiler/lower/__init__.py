@@ -7,7 +7,7 @@ from onnx import defs
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.expand import EXPANSIONS
-from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows
+from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows, trees
 from ciro_zk.compiler.lower.patterns import Norm, norms
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
 from ciro_zk.compiler.static import DOMAINS, Static, domain_of, label, names_used, schema_of
@@ -15,10 +15,11 @@ from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
 
 __all__ = ["Program", "lower", "supported_operators"]
 
-_FAMILIES = (activation, convolution, dense, elementwise, layout, logic, order, pooling, rows)
+_FAMILIES = (activation, convolution, dense, elementwise, layout, logic, order, pooling, rows, trees)
 
 QUANTISED = "scales chosen at run time are no fixed circuit: export the float model, or use static QDQ"
 HINTS = {
+    "LabelEncoder": "leave it out of the model: map the labels after verification",
     "DynamicQuantizeLinear": QUANTISED,
     "MatMulInteger": QUANTISED,
     "ConvInteger": QUANTISED,
