@@ -12,6 +12,7 @@ from unit.compiler.checks import check_complete, floats, model
 
 import ciro_zk
 from ciro_zk.compiler import compile as compile_model
+from ciro_zk.compiler.emit import products
 from ciro_zk.errors import AccuracyError, InputError
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -101,3 +102,35 @@ def test_the_default_is_within_a_thousandth_of_the_outputs_range(name: str, port
     circuit = ciro_zk.compile(proto, calibration, validation=np.load(MODELS / name / file)[port])
     assert circuit.accuracy["outputs"]["logits"]["relative_error"] <= 1e-3
     assert circuit.accuracy["outputs"]["logits"]["argmax_agreement"] == 1.0
+
+
+def separable(rng: np.random.Generator, spread: float, channels: int = 16) -> Any:
+    """Three depthwise-separable blocks as in MobileNet; depthwise weights differ by up to 10^spread, pointwise ones make up for it."""
+    nodes = [helper.make_node("Conv", ["x", "k"], ["a"]), helper.make_node("Relu", ["a"], ["x0"])]
+    size = (10.0 ** rng.uniform(-spread, 0, channels)).astype(np.float32)
+    constants = {"k": floats(rng, channels, 3, 1, 1, scale=0.6), "h": floats(rng, channels, 10, scale=0.3)}
+    for i in range(3):
+        constants[f"d{i}"] = floats(rng, channels, 1, 3, 3, scale=0.4) * size[:, None, None, None]
+        constants[f"p{i}"] = floats(rng, channels, channels, 1, 1, scale=0.4) / size[None, :, None, None]
+        nodes += [
+            helper.make_node("Conv", [f"x{i}", f"d{i}"], [f"u{i}"], group=channels, pads=[1, 1, 1, 1]),
+            helper.make_node("Relu", [f"u{i}"], [f"v{i}"]),
+            helper.make_node("Conv", [f"v{i}", f"p{i}"], [f"w{i}"]),
+            helper.make_node("Relu", [f"w{i}"], [f"x{i + 1}"]),
+        ]
+    nodes += [helper.make_node("GlobalAveragePool", ["x3"], ["g"]), helper.make_node("Flatten", ["g"], ["f"])]
+    return model([*nodes, helper.make_node("MatMul", ["f", "h"], ["y"])], {"x": (1, 3, 10, 10)}, constants)
+
+
+@pytest.mark.parametrize(("spread", "least", "gain"), [(0.0, 58, 4), (2.0, 46, 10)])
+def test_channels_of_very_different_weights(spread: float, least: float, gain: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 12 bits weights are as fine as their outputs need them. One scale at which the largest weight has 12 bits, which is what a
+    useful shift of 0 leaves, is worse by `gain` dB."""
+
+    def sqnr() -> float:
+        rng = np.random.default_rng(1)
+        return float(compile_model(separable(rng, spread), floats(rng, 64, 3, 10, 10)).accuracy["outputs"]["y"]["sqnr_db"])
+
+    fine = sqnr()
+    monkeypatch.setattr(products, "useful_shift", lambda terms, x_peak: 0)
+    assert fine >= least and fine - sqnr() >= gain
