@@ -37,10 +37,10 @@ JOHNSON = Preset(
     name="johnson",
     target_bits=100,
     log_blowup=3,
-    query_grinding_bits=20,
+    query_grinding_bits=23,
     lookup_grinding_bits=0,
     max_multiplicity=16,
-    max_fold_grinding_bits=20,
+    max_fold_grinding_bits=22,
 )
 
 PRESETS = {preset.name: preset for preset in (TESTING, STANDARD, CONSERVATIVE, JOHNSON)}

@@ -42,7 +42,7 @@ PRESETS = {
     "testing": Preset(20, 2, 4, 2),
     "standard": Preset(100, 2, 18, 0),
     "conservative": Preset(105, 2, 0, 12),
-    "johnson": Preset(100, 3, 20, 0, 20, 16),
+    "johnson": Preset(100, 3, 23, 0, 22, 16),
 }
 
 
