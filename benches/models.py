@@ -19,6 +19,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benches.transformer import gpt_blocks
+
 Floats = NDArray[np.float32]
 
 OPSET, IR_VERSION = 17, 8
@@ -53,7 +57,7 @@ def mlp_110k(seed: int = 0) -> onnx.ModelProto:
     return build.model("mlp_110k", build.dense("logits", value, 10, centred=True))
 
 
-MODELS: dict[str, Callable[[], onnx.ModelProto]] = {"mlp_110k": mlp_110k, "resnet8_cifar": resnet8_cifar}
+MODELS: dict[str, Callable[[], onnx.ModelProto]] = {"mlp_110k": mlp_110k, "resnet8_cifar": resnet8_cifar, "gpt_blocks": gpt_blocks}
 
 
 def random_input(model: onnx.ModelProto, seed: int = 1) -> dict[str, Floats]:

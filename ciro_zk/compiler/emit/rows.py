@@ -89,7 +89,8 @@ def normalise(context: Context, step: Normalise) -> Value:
     root = draft.square_root(draft.add(op, f"{name}.square", Deviation(cells=abs(offset - wanted))), f"{name}.root")
     least = isqrt(offset)
     result_bits = RESULT_BITS + max(0, (length.bit_length() - RESULT_BITS + 4) // 2)
-    limit = (1 << result_bits) - 1
+    # a bound that no other clamp has: these values fit one graph table, which those of wider arguments would not share
+    limit = (1 << result_bits) - 2
     shift = INNER_BITS + (length.bit_length() + 1) // 2
     numerator = (limit << (root_shift + shift)) * least // (least + 1)
     reciprocal = draft.divide(_number(context, root, numerator, name), root, f"{name}.reciprocal")
