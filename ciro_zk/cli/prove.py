@@ -37,23 +37,25 @@ def prove_command(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="With --each: processes; one per processor by default.")] = None,
     device: Annotated[Device, typer.Option("--device", help="Where the model runs.")] = Device.AUTO,
     codewords: Codewords = None,
+    profile: Annotated[Path | None, typer.Option("--profile", metavar="SVG", help="Say where the time went, and draw it there.")] = None,
     threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Run the model on an input and prove the run; or on many, with --all or --each."""
     with session(json) as out:
-        _check_options(index, all, each, workers, codewords)
+        _check_options(index, all, each, workers, codewords, profile)
         if each:
             _prove_each(out, directory, input, output, workers, device, threads)
         else:
-            _prove_one(out, directory, input, output, index, all, device, codewords, threads)
+            _prove_one(out, directory, input, output, index, all, device, codewords, profile, threads)
 
 
-def _check_options(index: int | None, all: bool, each: bool, workers: int | None, codewords: Path | None) -> None:
+def _check_options(index: int | None, all: bool, each: bool, workers: int | None, codewords: Path | None, profile: Path | None) -> None:
     clashes = {
         "--each": (all and each, "leave --all or --each out"),
         "--index": (index is not None and (all or each), "leave --index out to prove every sample"),
         "--directory": (codewords is not None and each, "leave --directory out: every worker finds the codewords in the cache folder"),
+        "--profile": (profile is not None and each, "leave --profile out, or prove all samples in one proof with --all"),
         "--workers": (workers is not None and not each, "add --each; one proof is spread over --threads"),
     }
     for option, (clash, remedy) in clashes.items():
@@ -70,6 +72,7 @@ def _prove_one(
     all: bool,
     device: Device,
     codewords: Path | None,
+    chart: Path | None,
     threads: int | None,
 ) -> None:
     """One sample, or all in one proof."""
@@ -91,7 +94,12 @@ def _prove_one(
     watch = Stopwatch()
     with out.progress() as progress, named_after(input):
         runs = [ciro_zk.infer(key, sample, device=device.value) for sample in samples]
-        proof = ciro_zk.prove(key, runs, kernels=kernels, progress=progress)
+        if chart is None:
+            proof, profile = ciro_zk.prove(key, runs, kernels=kernels, progress=progress), None
+        else:
+            from ciro_zk.profile import profile_prove
+
+            proof, profile = profile_prove(key, runs, threads=threads, repeats=1, progress=progress)
     seconds = watch.seconds
     data = bytes(proof)
     peak = peak_rss_mb()
@@ -102,6 +110,9 @@ def _prove_one(
     many = f" {proof.batch} inferences" if proof.batch > 1 else ""
     out.say(f"proved{many} in {seconds_text(seconds)} on {runs[0].device}, {peak:.0f} MB at most, {security_bits:.0f} bits of security")
     out.rows({str(output): bytes_text(len(data)), **output_rows(outputs)})
+    if chart is not None and profile is not None:
+        atomic_write(chart, profile.svg().encode())
+        out.say(str(profile))
     out.result(
         {
             "seconds": rounded(seconds),
@@ -114,6 +125,7 @@ def _prove_one(
             "max_abs_error": error,
             "device": runs[0].device,
             **batch_fields(proof.batch),
+            **({"profile": profile.as_dict()} if profile is not None else {}),
         }
     )
 

@@ -135,6 +135,16 @@ def test_codewords_in_a_directory(made: Made, folder: Path, tmp_path: Path) -> N
     assert each.code == 2 and each.fields["field"] == "--directory"
 
 
+def test_profile_while_proving(made: Made, tmp_path: Path) -> None:
+    proof, chart = tmp_path / "proof.bin", tmp_path / "chart.svg"
+    proven = ciro("prove", made.folder, "--input", SAMPLES, "--index", "3", "-o", proof, "--profile", chart)
+    assert proven.code == 0, proven.err
+    assert chart.read_text().startswith("<svg") and proven.fields["profile"]["phases"]
+    assert ciro("verify", made.folder / "vk.bin", proof, "--input", SAMPLES, "--index", "3").code == 0
+    each = ciro("prove", made.folder, "--input", SAMPLES, "--each", "-o", tmp_path / "proofs", "--profile", chart)
+    assert each.code == 2 and "--profile" in each.fields["message"] + str(each.fields.get("field"))
+
+
 def test_ezkl_json(made: Made, tmp_path: Path) -> None:
     values = np.load(SAMPLES)["input"][3].tolist()
     path = tmp_path / "input.json"
