@@ -25,6 +25,7 @@ from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.errors import BoundsError
 from ciro_zk.lookup.tables import Clamp, Function, Graph, Range, round_shift
 from ciro_zk.ops import Divide, Maximum, Requantise, SquareRoot
+from ciro_zk.ops.range_check import MAX_BITS, MAX_LIMBS
 
 T = TypeVar("T")
 Integers = NDArray[np.int64]
@@ -133,7 +134,7 @@ class Draft:
         """
         peak = max(int(values.max(initial=0)), -int(values.min(initial=0)) - 1)
         width = self.weight_bits(peak, bits)
-        if width > 60:
+        if width > min(MAX_BITS, MAX_LIMBS * bits):
             raise BoundsError("a constant does not fit the circuit's range", node=name, bound=peak, remedy=FEWER_BITS)
         half = 1 << (width - 1)
         tensor = Tensor(name=name, shape=values.shape, storage=Storage.WEIGHT, low=-half, high=half - 1, bounded_by="")

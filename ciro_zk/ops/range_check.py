@@ -20,6 +20,8 @@ from ciro_zk.lookup.tables import Range, Table
 from ciro_zk.ops.limbs import limb_lookups, limb_tensors, lower_limbs
 from ciro_zk.ops.requantise import table_at
 
+MAX_LIMBS, MAX_BITS = 8, 60
+
 
 @register
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,8 @@ class RangeCheck(CommitOp):
     def infer(self, inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Tensor, ...]:
         (x,) = inputs
         bits = self._bits(tables)
-        if not 1 <= self.num_limbs <= 8 or bits * self.num_limbs > 60:
-            raise CircuitError("a range check has 1 to 8 limbs and at most 60 bits")
+        if not 1 <= self.num_limbs <= MAX_LIMBS or bits * self.num_limbs > MAX_BITS:
+            raise CircuitError(f"a range check has 1 to {MAX_LIMBS} limbs and at most {MAX_BITS} bits")
         if (x.low, x.high) != (self.low, self.low + (1 << (bits * self.num_limbs)) - 1):
             raise CircuitError(f"{self.num_limbs} limbs of {bits} bits from {self.low} do not make the range [{x.low}, {x.high}]")
         return limb_tensors("limb", x.shape, bits * self.num_limbs, bits)

@@ -126,7 +126,7 @@ class _Maker:
         same = [name for name, s in self.shapes.items() if s == shape]
         other = self.draw(st.sampled_from(same))
         if self.draw(st.booleans()) or not shape:
-            return self.node(self.draw(st.sampled_from(["Add", "Sub"])), [x, other], shape)
+            return self.node(self.draw(st.sampled_from(["Add", "Sub", "Mul", "Max", "Min"])), [x, other], shape)
         axis = self.draw(st.integers(0, len(shape) - 1))
         joined = (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])
         return self.node("Concat", [x, other], joined, axis=axis) if prod(joined) <= MAX_CELLS else x
@@ -156,6 +156,16 @@ class _Maker:
             return x
         inputs = [x, self.weights(out, channels // groups, *kernel)] + ([self.weights(out)] if self.draw(st.booleans()) else [])
         return self.node("Conv", inputs, (shape[0], out, *size), group=groups, strides=strides, pads=pads)
+
+    def layer_norm(self, x: str) -> str:
+        """Over the last axis, or scores of every row with every other."""
+        shape = self.shapes[x]
+        if len(shape) != 2:
+            return x
+        if self.draw(st.booleans()):
+            turned = self.node("Transpose", [x], shape[::-1], perm=[1, 0])
+            return self.node("MatMul", [x, turned], (shape[0], shape[0]))
+        return self.node("LayerNormalization", [x, self.weights(shape[1]), self.weights(shape[1])], shape)
 
     def batch_norm(self, x: str) -> str:
         shape = self.shapes[x]
@@ -210,8 +220,8 @@ class _Maker:
 
 
 MOVES: tuple[Callable[[_Maker, str], str], ...] = (
-    _Maker.unary, _Maker.leaky, _Maker.clip, _Maker.add, _Maker.join, _Maker.matmul, _Maker.conv, _Maker.batch_norm, _Maker.pool,
-    _Maker.mean, _Maker.view,
+    _Maker.unary, _Maker.leaky, _Maker.clip, _Maker.add, _Maker.join, _Maker.matmul, _Maker.conv, _Maker.layer_norm, _Maker.batch_norm,
+    _Maker.pool, _Maker.mean, _Maker.view,
 )  # fmt: skip
 
 

@@ -85,6 +85,9 @@ def test_limbs_of_weights() -> None:
         assert (tensor.low, tensor.high) == (-(1 << (8 * limbs - 1)), (1 << (8 * limbs - 1)) - 1)
     with pytest.raises(BoundsError, match="w"):
         draft.weight("w", np.array([1 << 62]), 8)
+    draft.weight("w", np.array([(1 << 47) - 1]), 6)
+    with pytest.raises(BoundsError, match="w"):
+        draft.weight("w", np.array([1 << 47]), 6)  # eight limbs of 6 bits are what a registration proves
 
 
 def test_wrapping_is_refused_by_node() -> None:
