@@ -7,10 +7,16 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
+from ciro_zk.circuit.graph import GraphBuilder
+from ciro_zk.lookup.tables import Range
+from ciro_zk.ops import Combine, Divide, Hadamard, SquareRoot
+from ciro_zk.params import TESTING
+from ciro_zk.program.circuit import Circuit
 from verifier.spec import opening, reference
-from verifier.spec.make_vectors import FOLDER
+from verifier.spec.make_vectors import FOLDER, honest_entry, proven
 
 
 def entry(name: str) -> dict[str, Any]:
@@ -35,6 +41,30 @@ def test_states(name: str) -> None:
 @pytest.mark.parametrize("name", ["blocks", "listed"])
 def test_states_of_two_levels(name: str) -> None:
     assert run(name, (FOLDER / f"{name}.proof").read_bytes())[1] == [step[3] for step in entry(name)["run"]["steps"]]
+
+
+def enclosed() -> Circuit:
+    """A quotient and a root of accumulators; limbs that overlap; a square whose root divides it."""
+    b = GraphBuilder()
+    limbs = b.table(Range(bits=4))
+    x = b.input("x", (2, 3), low=-40, high=40, scale=1.0)
+    w = b.weight("w", (2, 3), low=-8, high=7)
+    (square,) = b.add(Hadamard(inputs=(x, x)))
+    root, *_ = b.add(SquareRoot.of((square,), ((np.array([0]), np.array([1600])),), limbs))
+    (divisor,) = b.add(Combine(inputs=(root,), coefficients=(1,), offset=3))
+    (product,) = b.add(Hadamard(inputs=(x, w)))
+    ends = (np.array([-320]), np.array([320])), (np.array([3]), np.array([43]))
+    quotient, *_ = b.add(Divide.of((product, divisor), ends, limbs))
+    b.output("y", quotient, scale=1.0)
+    return Circuit(b.build(), {w: np.arange(6).reshape(2, 3) - 3}, "enclosed", 4, preset=TESTING)
+
+
+def test_quotients_and_roots() -> None:
+    _, vk, proof = proven(enclosed())
+    value = honest_entry(vk, proof)
+    registration, states = reference.verify(vk, proof, value["plan"], value["key"]["plan"], value["key"]["manifest"])
+    assert states == [step[3] for step in value["run"]["steps"]]
+    assert registration == [step[3] for step in value["key"]["run"]["steps"]]
 
 
 LATER = ["input", "witness-root", "zero-denominator", "layer-value", "accumulator", "factor", "clear-message", "column", "sibling", "nonce",

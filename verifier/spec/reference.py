@@ -198,6 +198,9 @@ def cells_of(vectors: Sequence[Vector]) -> Vector:
     return [times(*entry) for entry in product(*vectors)]
 
 
+ENCLOSED = ("divide", "square_root")
+
+
 class Graph:
     """The manifest's graph with the plan's tensors."""
 
@@ -214,6 +217,9 @@ class Graph:
     def outputs(self, node: Json) -> int:
         if node["kind"] == "range_check":
             return int(node["num_limbs"]) - 1
+        if node["kind"] in ENCLOSED:
+            limb = self.graph["tables"][node["range_table"]]["bits"]
+            return 2 + sum(max(-(-width // limb), 1) - 1 for width in (node["width"], node["rest_width"], node["rest_width"]))
         if node["kind"] != "requantise":
             return 1
         bits = self.graph["tables"][node["range_table"]]["bits"]
@@ -373,7 +379,13 @@ class Checking:
 
     def product_of(self, tensor: int, u: list[Vector]) -> tuple[int, Any, list[Any]]:
         node, _ = self.graph.made[tensor]
-        x, w = node["inputs"]
+        kind = node["kind"]
+        if kind in ENCLOSED:
+            # the second output is the first one times the divisor, or itself
+            kind, x = "hadamard", tensor - 1
+            w = node["inputs"][1] if node["kind"] == "divide" else x
+        else:
+            x, w = node["inputs"]
         xs, ws = self.graph.tensors[x]["shape"], self.graph.tensors[w]["shape"]
 
         def weighted(vector: Vector, by: Vector) -> Vector:
@@ -382,7 +394,7 @@ class Checking:
         def one(tensor: int, vectors: list[Vector]) -> Any:
             return [(tensor, ONE, vectors)], ZERO
 
-        if node["kind"] == "matmul":
+        if kind == "matmul":
             shape = [ws[0], ws[1]]
 
             def left(rho: list[Elem]) -> Any:
@@ -393,7 +405,7 @@ class Checking:
                 b, k = split(rho, shape)
                 return one(w, [weighted(b, u[0]), k, u[2]])
 
-        elif node["kind"] == "hadamard":
+        elif kind == "hadamard":
             shape = ws
 
             def left(rho: list[Elem]) -> Any:
