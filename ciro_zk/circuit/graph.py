@@ -3,7 +3,7 @@ trust."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,8 @@ MAX_CELLS = 1 << 30
 MAX_NODES = 1 << 16
 FLOAT64 = 1e-9
 """Share of an error bound by which its own evaluation in float64 can be off."""
+STEP = 1 << 8
+"""What it costs to pull a form through one operator, whatever its size, in cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +110,9 @@ class Graph:
         unit = 1 + FLOAT64
         return {p.name: np.nan_to_num(errors[p.tensor], nan=np.inf, posinf=np.inf) * p.scale * unit for p in self.outputs}
 
-    def resolve(self, tensor: int, term: Term) -> tuple[tuple[tuple[int, Term], ...], Ext]:
+    def resolve(self, tensor: int, term: Term, spend: Callable[[int], None] | None = None) -> tuple[tuple[tuple[int, Term], ...], Ext]:
         """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to
-        their sum."""
+        their sum. `spend` is told the work of every step, in cells."""
         if self.tensors[tensor].storage is not Storage.VIRTUAL:
             return ((tensor, term),), ZERO
         op = self.producer(tensor).op
@@ -119,7 +121,9 @@ class Graph:
         offset = linear_form.ones_value(term) * op.constant() if op.constant() else ZERO
         pairs: list[tuple[int, Term]] = []
         for source, pulled in op.pull_back(term, self.input_tensors(op)):
-            more, constant = self.resolve(source, pulled)
+            if spend:
+                spend(STEP + op.num_entries + linear_form.dense_cells(pulled))
+            more, constant = self.resolve(source, pulled, spend)
             pairs.extend(more)
             offset = offset + constant
         return tuple(pairs), offset

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 FORMAT = 2
 MAX_BYTES = 64 << 20
+MAX_VALUES = 1 << 21
 MAX_NAME = 512
 
 _TABLES: dict[str, type[Table]] = {cls.kind: cls for cls in (Range, GraphTable, Sign, Window)}
@@ -34,6 +35,13 @@ _FUNCTIONS: dict[str, type[Clamp] | type[Sampled]] = {cls.kind: cls for cls in (
 def canonical_json(value: Any) -> bytes:
     """Sorted keys, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def check_size(manifest: bytes) -> None:
+    """`ValueError` for a manifest too large to read, by its bytes or by its values, which bound the work of reading it."""
+    for count, limit, unit in ((len(manifest), MAX_BYTES, "bytes"), (manifest.count(b","), MAX_VALUES, "values")):
+        if count > limit:
+            raise ValueError(f"has {count} {unit}, more than {limit}")
 
 
 def is_text(value: Any, limit: int) -> bool:
@@ -46,15 +54,11 @@ def _field_types(cls: type[Any]) -> dict[str, str]:
     return {f.name: str(f.type) for f in fields(cls)}
 
 
-def _lists(value: Any) -> Any:
-    return [_lists(v) for v in value] if isinstance(value, tuple) else value
-
-
 def _table_entry(table: Table | Clamp | Sampled) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": table.kind}
     for name in _field_types(type(table)):
         value = getattr(table, name)
-        entry[name] = _table_entry(value) if isinstance(value, Clamp | Sampled) else _lists(value)
+        entry[name] = _table_entry(value) if isinstance(value, Clamp | Sampled) else value
     return entry
 
 
@@ -75,15 +79,10 @@ def graph_entry(graph: Graph) -> dict[str, Any]:
         while pending and (not pending[0].outputs or pending[0].outputs[0] == i):
             node = pending.pop(0)
             name = graph.tensors[node.outputs[0]].name.lstrip(".").split(".")[0][:MAX_NAME] if node.outputs else ""
-            nodes.append(
-                {"kind": node.op.kind, "name": name, "inputs": list(node.op.inputs)}
-                | {k: _lists(v) for k, v in attributes(node.op).items()}
-            )
+            nodes.append({"kind": node.op.kind, "name": name, "inputs": list(node.op.inputs)} | dict(attributes(node.op)))
             if node.outputs:
                 break
-    nodes += [
-        {"kind": n.op.kind, "name": "", "inputs": list(n.op.inputs)} | {k: _lists(v) for k, v in attributes(n.op).items()} for n in pending
-    ]
+    nodes += [{"kind": n.op.kind, "name": "", "inputs": list(n.op.inputs)} | dict(attributes(n.op)) for n in pending]
     return {
         "nodes": nodes,
         "tables": [_table_entry(table) for table in graph.tables],
@@ -117,11 +116,13 @@ class _Reader:
 
     def integers(self, value: Any, field: str, depth: int = 4) -> Any:
         """An integer, or lists of integers as tuples, nested at most `depth` deep."""
-        if isinstance(value, list):
-            if not depth:
-                raise self.fail(field, "is nested too deep")
-            return tuple(self.integers(v, field, depth - 1) for v in value)
-        return self.integer(value, field)
+        if not isinstance(value, list):
+            return self.integer(value, field)
+        if not depth:
+            raise self.fail(field, "is nested too deep")
+        if value and set(map(type, value)) == {int} and min(value) > -(1 << 64) and max(value) < 1 << 64:
+            return tuple(value)
+        return tuple(self.integers(v, field, depth - 1) for v in value)
 
     def name(self, value: Any, field: str) -> str:
         if not is_text(value, MAX_NAME):
@@ -177,6 +178,8 @@ class _Reader:
 def _depth_mismatch(value: Any, depth: int) -> bool:
     if depth == 0:
         return isinstance(value, tuple)
+    if depth == 1:
+        return not isinstance(value, tuple) or tuple in map(type, value)
     return not isinstance(value, tuple) or any(_depth_mismatch(v, depth - 1) for v in value)
 
 

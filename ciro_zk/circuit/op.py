@@ -121,6 +121,11 @@ class LinearOp(Op):
         """The constant added to every cell of the output."""
         return 0
 
+    @property
+    def num_entries(self) -> int:
+        """Entries of the operator's own that pulling a form back goes through."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductOp(Op):

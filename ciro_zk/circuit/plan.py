@@ -13,7 +13,7 @@ which are linear forms in the committed cells, the weights, the public inputs an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +30,7 @@ from ciro_zk.poly.linear_form import Eq, Group, Term, num_vars
 MAX_LOG_LEAVES = 31
 MAX_DEPTH = 128
 MAX_WAYS = 1 << 12
+MAX_FORM_WORK = 1 << 27
 
 
 def point_term(point: Sequence[Ext], shape: tuple[int, ...]) -> Term:
@@ -151,22 +152,29 @@ class Plan:
                         raise CircuitError(f"tensor {output} is {depth[output]} views deep and {ways[output]} ways from committed cells")
 
     def _check_forms(self) -> None:
-        """Every form that a proof will need can be pulled back to stored cells."""
-        graph = self.graph
+        """Every form that a proof will need can be pulled back to stored cells, all together with bounded work."""
+        graph, spent = self.graph, 0
+
+        def spend(cells: int) -> None:
+            nonlocal spent
+            spent += cells
+            if spent > MAX_FORM_WORK:
+                raise CircuitError(f"pulling all forms back to committed cells takes more than {MAX_FORM_WORK} steps and cells")
+
         for lookup in self.lookups:
             for column in lookup.columns:
                 for tensor, _ in column.terms:
-                    self._check_form(tensor, lookup.shape, accumulators=True)
+                    self._check_form(tensor, lookup.shape, True, spend)
         for check in self.zero_checks:
             for column in check.columns:
                 for tensor, _ in column.terms:
-                    self._check_form(tensor, check.shape, accumulators=False)
+                    self._check_form(tensor, check.shape, False, spend)
         for port in graph.outputs:
-            self._check_form(port.tensor, graph.tensors[port.tensor].shape, accumulators=False)
+            self._check_form(port.tensor, graph.tensors[port.tensor].shape, False, spend)
         for i, accumulator in enumerate(graph.tensors):
             if accumulator.storage is Storage.ACCUMULATOR:
                 for tensor in graph.product(i).inputs:
-                    self._check_form(tensor, graph.tensors[tensor].shape, accumulators=False)
+                    self._check_form(tensor, graph.tensors[tensor].shape, False, spend)
 
     def _check_range_ledger(self) -> None:
         """Every witness tensor is bounded by a lookup column of its own or by a zero check against bounded cells."""
@@ -175,12 +183,12 @@ class Plan:
             if tensor.storage is Storage.WITNESS and i not in looked_up:
                 raise CircuitError(f"no lookup bounds tensor {i} ({tensor.name})")
 
-    def _check_form(self, tensor: int, shape: tuple[int, ...], accumulators: bool) -> None:
+    def _check_form(self, tensor: int, shape: tuple[int, ...], accumulators: bool, spend: Callable[[int], None]) -> None:
         """A form on `tensor` reaches stored cells, through products only where allowed, and separates there."""
         if self.graph.tensors[tensor].shape != shape:
             raise CircuitError(f"tensor {tensor} has shape {self.graph.tensors[tensor].shape}, not {shape}")
         term = point_term([ONE + ONE] * padded_vars(shape), shape)
-        for source, pulled in self.graph.resolve(tensor, term)[0]:
+        for source, pulled in self.graph.resolve(tensor, term, spend)[0]:
             if self.graph.tensors[source].storage is Storage.ACCUMULATOR:
                 if not accumulators:
                     raise CircuitError(f"accumulator {source} is used without requantisation")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from ciro_zk.errors import InputError
+from ciro_zk.errors import BoundsError, InputError
 from ciro_zk.params import PRESETS
 from ciro_zk.progress import Progress, Step, silent
 
@@ -101,6 +101,7 @@ def compile(
     AccuracyError
         No precision reaches `max_error` and `min_agreement`; says how close it comes.
     """
+    from ciro_zk.circuit.manifest import check_size
     from ciro_zk.compiler.assemble import check_name
     from ciro_zk.compiler.build import build
     from ciro_zk.compiler.clipping import parse_method
@@ -143,7 +144,7 @@ def compile(
     assembled = built.assembled
     if built.thresholds:
         chosen["thresholds"] = {name: list(counts) for name, counts in built.thresholds.items()}
-    return Circuit(
+    circuit = Circuit(
         graph=assembled.graph,
         weights=assembled.weights,
         name=prepared.model.name,
@@ -153,6 +154,11 @@ def compile(
         accuracy={**accuracy(prepared, built, every, reference, report), **chosen},
         deviations=assembled.deviations,
     )
+    try:
+        check_size(circuit.program.manifest)
+    except ValueError as error:
+        raise BoundsError(f"the circuit's manifest {error}", remedy="compile with fewer bits, or a part of the model") from error
+    return circuit
 
 
 def supported_operators() -> dict[str, tuple[int, ...]]:

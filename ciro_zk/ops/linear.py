@@ -108,8 +108,8 @@ class Transpose(LinearOp):
 
 
 @dataclass(frozen=True, slots=True)
-class _Summand:
-    """One entry of every row of a sparse matrix, transposed: `rows` in the order of their `targets`."""
+class _Transpose:
+    """A sparse matrix, transposed: its entries in the order of their `targets`."""
 
     rows: NDArray[np.int64]
     coefficients: NDArray[np.uint64] | None
@@ -117,25 +117,23 @@ class _Summand:
     targets: NDArray[np.int64]
     """Distinct, ascending."""
     starts: NDArray[np.int64] | None
-    """Where each target's rows start; None: one row each."""
+    """Where each target's entries start; None: one each."""
 
     @staticmethod
-    def of(index: NDArray[np.int64], weight: NDArray[np.int64]) -> _Summand:
-        """From one column of both arrays."""
-        rows = np.nonzero(weight)[0]
-        rows = rows[np.argsort(index[rows], kind="stable")]
-        targets, starts = np.unique(index[rows], return_index=True)
-        coefficients = None if np.all(weight[rows] == 1) else goldilocks.from_signed(weight[rows])
-        return _Summand(rows, coefficients, targets, None if targets.size == rows.size else starts)
+    def of(index: NDArray[np.int64], weight: NDArray[np.int64]) -> _Transpose:
+        rows, columns = np.nonzero(weight)
+        found, factors = index[rows, columns], weight[rows, columns]
+        order = np.argsort(found, kind="stable")
+        targets, starts = np.unique(found[order], return_index=True)
+        coefficients = None if np.all(factors == 1) else goldilocks.from_signed(factors[order])
+        return _Transpose(rows[order], coefficients, targets, None if targets.size == rows.size else starts)
 
-    def add_to(self, result: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
-        """Add the transpose of `values` `(..., n_out)` to `result` `(..., n_in)`."""
+    def place(self, result: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
+        """Put the transpose of `values` `(..., n_out)` into the zeros of `result` `(..., n_in)`."""
         part = values[..., self.rows]
         if self.coefficients is not None:
             part = goldilocks.mul(part, self.coefficients)
-        if self.starts is not None:
-            part = goldilocks.sum_runs(part, self.starts)
-        result[..., self.targets] = goldilocks.add(result[..., self.targets], part)
+        result[..., self.targets] = part if self.starts is None else goldilocks.sum_runs(part, self.starts)
 
 
 @register
@@ -156,15 +154,16 @@ class AxisMap(LinearOp):
         (x,) = inputs
         if not 0 <= self.axis < len(x.shape):
             raise CircuitError(f"{x.shape} has no axis {self.axis}")
-        widths = {len(row) for row in (*self.index, *self.weight)}
-        if len(self.index) != len(self.weight) or len(widths) != 1 or not self.index:
+        widths = set(map(len, (*self.index, *self.weight)))
+        if len(self.index) != len(self.weight) or len(widths) != 1 or widths == {0}:
             raise CircuitError("index and weight must be equal non-empty rectangles")
-        if any(not 0 <= i < x.shape[self.axis] for row in self.index for i in row):
+        if min(map(min, self.index)) < 0 or max(map(max, self.index)) >= x.shape[self.axis]:
             raise CircuitError(f"an index is outside axis {self.axis} of {x.shape}")
-        if any(abs(w) >= HALF_FIELD for row in self.weight for w in row):
+        if max(max(map(max, self.weight)), -min(map(min, self.weight))) >= HALF_FIELD:
             raise CircuitError("a weight does not fit the field")
-        low = min(sum(w * (x.low if w > 0 else x.high) for w in row) for row in self.weight)
-        high = max(sum(w * (x.high if w > 0 else x.low) for w in row) for row in self.weight)
+        weight = np.array(self.weight, dtype=object)  # the sums of a row may pass 64 bits
+        up, down = np.maximum(weight, 0).sum(axis=1), np.minimum(weight, 0).sum(axis=1)
+        low, high = min(up * x.low + down * x.high), max(up * x.high + down * x.low)
         return (virtual((*x.shape[: self.axis], len(self.index), *x.shape[self.axis + 1 :]), low, high),)
 
     @cached_property
@@ -172,9 +171,12 @@ class AxisMap(LinearOp):
         return np.array(self.index, dtype=np.int64), np.array(self.weight, dtype=np.int64)
 
     @cached_property
-    def _summands(self) -> tuple[_Summand, ...]:
-        index, weight = self._arrays
-        return tuple(_Summand.of(index[:, j], weight[:, j]) for j in range(index.shape[1]))
+    def _transpose(self) -> _Transpose:
+        return _Transpose.of(*self._arrays)
+
+    @property
+    def num_entries(self) -> int:
+        return len(self.index) * len(self.index[0])
 
     def _apply(self, x: NDArray[Number], weight: NDArray[Number]) -> NDArray[Number]:
         index, _ = self._arrays
@@ -207,9 +209,9 @@ class AxisMap(LinearOp):
         length = inputs[0].shape[self.axis]
 
         def pull(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+            linear_form.check_dense(length * prod(values.shape[1:-1]))
             result = np.zeros((*values.shape[:-1], length), dtype=np.uint64)
-            for summand in self._summands:
-                summand.add_to(result, values)
+            self._transpose.place(result, values)
             return result
 
         return ((self.inputs[0], linear_form.map_axis(term, self.axis, pull)),)

@@ -28,6 +28,7 @@ Extension = NDArray[np.uint64]
 
 
 _JOINED_CELLS = 1 << 13
+MAX_DENSE = 1 << 24
 
 
 def num_vars(length: int) -> int:
@@ -93,9 +94,21 @@ class Term:
         return Term(self.groups, self.coefficient * factor)
 
 
+def check_dense(cells: int) -> None:
+    """`ValueError` for more explicit weights than a form may have: a shape says little of what there is, memory is."""
+    if cells > MAX_DENSE:
+        raise ValueError(f"a form would have {cells} explicit weights, more than {MAX_DENSE}")
+
+
+def dense_cells(term: Term) -> int:
+    """The explicit weights of a term."""
+    return sum(prod(group.dims) for group in term.groups if isinstance(group, Dense))
+
+
 def outer_group(groups: Sequence[Group]) -> Dense:
     """The product of neighbouring groups as one dense array over all their axes."""
     dims = tuple(d for group in groups for d in group.dims)
+    check_dense(prod(dims))
     values = groups[0].dense().reshape(2, -1)
     for group in groups[1:]:
         values = multilinear.outer(values, np.ascontiguousarray(group.dense().reshape(2, -1)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ciro_zk.circuit.claims import proof_shape
 from ciro_zk.circuit.graph import Graph, GraphBuilder
-from ciro_zk.circuit.manifest import FORMAT, MAX_BYTES, canonical_json, graph_entry, is_text, read_graph
+from ciro_zk.circuit.manifest import FORMAT, canonical_json, check_size, graph_entry, is_text, read_graph
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.plan import Plan
 from ciro_zk.commitment.params import CommitmentParams
@@ -55,8 +55,10 @@ class Program:
         def fail(field: str, reason: str) -> ProofFormatError:
             return ProofFormatError(reason, file=source, field=field, remedy="compile the model again")
 
-        if len(data) > MAX_BYTES:
-            raise fail("manifest", f"is larger than {MAX_BYTES} bytes")
+        try:
+            check_size(data)
+        except ValueError as error:
+            raise fail("manifest", str(error)) from error
         try:
             value: Any = json.loads(data)
         except (ValueError, RecursionError) as error:
