@@ -101,12 +101,13 @@ def _inputs(context: Context, static: Static, result: Calibration, fine: Mapping
             raise InputError(
                 "whole numbers beyond 2^24 are not supported", field=name, value=reach, remedy="use a float input, or narrow it"
             )
-        if whole and types[name].kind != "b":
-            reach = min(reach, int(np.iinfo(types[name]).max))
-        low, high = 0 if types[name].kind == "u" else -reach, reach
+        low, high = -reach, reach
         if types[name].kind == "b":
             low, high = 0, 1
-        elif name in result.input_range:
+        elif whole:
+            ends = np.iinfo(types[name])
+            low, high = max(-reach - (ends.max <= reach), int(ends.min)), min(reach, int(ends.max))
+        if types[name].kind != "b" and name in result.input_range:
             low, high = (floor(v / scale + 0.5) for v in result.input_range[name])
             high = max(high, low + 1)
         tensor = context.draft.input(name, cells(shape), low, high, scale)

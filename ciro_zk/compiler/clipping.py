@@ -72,7 +72,7 @@ class Magnitudes:
         while self.width < peak:
             self.width *= 2
             self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(axis=1), np.zeros(NUM_BINS // 2, dtype=np.int64)])
-        bins = np.minimum((found * (NUM_BINS / self.width)).astype(np.int64), NUM_BINS - 1)
+        bins = np.minimum((found / self.width * NUM_BINS).astype(np.int64), NUM_BINS - 1)
         self.counts += np.bincount(bins, minlength=NUM_BINS)
 
     def limit(self, method: Method) -> float:

@@ -248,6 +248,7 @@ STEPPED: dict[str, Callable[..., Floats]] = {
     "fmod": lambda x, slack, divisor: x - _truncate(x / divisor, slack / abs(divisor)) * divisor,
     "modulo": _modulo,
     "quotient": lambda x, slack, divisor: _truncate(x / divisor, slack / abs(divisor)),
+    "quantise": lambda x, slack, scale, zero, low, high: np.clip(_round(x / scale, slack / scale) + zero, low, high),
     "round": _round,
     "shrink": _shrink,
     "thresholded": lambda x, slack, alpha: np.where(x > alpha + slack, x, 0.0),
@@ -289,4 +290,8 @@ def table(name: str, parameters: tuple[float, ...], scale: float, reach: int, un
         else:
             values = SMOOTH[name](x, *parameters)
         units = np.minimum(np.maximum(values / unit, -limit), limit)
-    return Sampled(low=-reach, values=tuple(int(v) for v in np.floor(units + 0.5)))
+    found = np.floor(units + 0.5).astype(np.int64)
+    # beyond both ends a table is constant anyway
+    moving = np.flatnonzero(found[1:] != found[:-1])
+    first, last = (int(moving[0]), int(moving[-1]) + 1) if name == "quantise" and moving.size else (0, len(found) - 1)
+    return Sampled(low=first - reach, values=tuple(int(v) for v in found[first : last + 1]))

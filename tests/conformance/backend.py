@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper, version_converter
+from onnx import TensorProto, helper, numpy_helper, version_converter
 from onnx.backend.base import Backend, BackendRep
 
 from ciro_zk.compiler import compile as compile_model
@@ -42,14 +42,18 @@ POSITIONS: list[tuple[str, tuple[int, ...]]] = [
     # weights and statistics of layers
     ("Conv ConvTranspose InstanceNormalization LayerNormalization GroupNormalization", (1, 2)),
     ("Pow Mod PRelu RMSNormalization", (1,)),
+    ("RNN GRU LSTM", (1, 2, 3, 4, 7)),
     ("Gather", (0,)),
     ("BatchNormalization", (1, 2, 3, 4)),
     ("Attention", (3, 6)),
     # scales and zero points, and the other operand of quantised products
     ("QuantizeLinear DequantizeLinear", (1, 2)),
     ("QLinearMatMul", (1, 2, 3, 4, 5, 6, 7)),
+    ("MatMulInteger ConvInteger", (1, 2, 3)),
     ("QLinearConv", (1, 2, 3, 4, 5, 6, 7, 8)),
 ]
+WHOLE = {TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64}
+WHOLE |= {TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64}
 BOUND = {operator: positions for operators, positions in POSITIONS for operator in operators.split()}
 """Positions of the operands that are bound, by operator."""
 
@@ -57,7 +61,10 @@ BOUND = {operator: positions for operators, positions in POSITIONS for operator 
 def bound(model: onnx.ModelProto, names: Iterable[str]) -> set[str]:
     """Those of the inputs that are part of the circuit."""
     wanted = set(names)
-    return {
+    whole = {value.name for value in model.graph.input if value.type.tensor_type.elem_type in WHOLE}
+    # integers are divided by constants alone
+    divisors = {node.input[1] for node in model.graph.node if node.op_type == "Div"} & whole & wanted
+    return divisors | {
         name
         for node in model.graph.node
         for position in BOUND.get(node.op_type, ())

@@ -67,7 +67,9 @@ def circuit(name: str) -> Circuit:
         nodes = [helper.make_node("TopK", ["x", "k"], ["y", "i"])]
     used = {source for n in nodes for source in n.input}
     constants = {key: value for key, value in CONSTANTS.items() if key in used}
-    return replace(compile_model(model(nodes, {"x": X.shape}, constants, opset=20), X, input_range={"x": (-4.0, 4.0)}, bits=8), preset=QUIET)
+    return replace(
+        compile_model(model(nodes, {"x": X.shape}, constants, opset=20), X, input_range={"x": (-4.0, 4.0)}, bits=8), preset=QUIET
+    )
 
 
 def inputs(name: str) -> Any:

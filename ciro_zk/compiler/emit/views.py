@@ -7,6 +7,7 @@ import numpy as np
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import largest
 from ciro_zk.compiler.steps import Concat, Fixed, Greatest, Reshape, Select, Step, Transpose
+from ciro_zk.lookup.tables import Clamp
 from ciro_zk.ops import Combine
 from ciro_zk.ops.maximum import MAX_OPERANDS as ARITY
 
@@ -64,11 +65,22 @@ def concat(context: Context, step: Concat) -> Value:
 def greatest(context: Context, step: Greatest) -> Value:
     """Every operand at the common scale, then a tree of maxima."""
     common = _common_scale(context, step)
-    level = [_piece(context, step, name, common, f"{step.output}.operand{i}") for i, name in enumerate(step.inputs)]
+    level = [
+        _narrow(context, _piece(context, step, name, common, f"{step.output}.operand{i}"), step.output)
+        for i, name in enumerate(step.inputs)
+    ]
     while len(level) > 1:
         groups = [level[i : i + ARITY] for i in range(0, len(level), ARITY)]
         level = [group[0] if len(group) == 1 else context.draft.greatest(group, step.output) for group in groups]
     return Value(level[0], step.shape, common)
+
+
+def _narrow(context: Context, tensor: int, name: str) -> int:
+    """A tensor whose soundness range is far wider than its values (a constant's limbs, a sum of pieces), committed within theirs."""
+    limit = (1 << context.draft.magnitude(tensor).bit_length()) - 1
+    if context.draft.tensors[tensor].magnitude <= 2 * limit + 1:
+        return tensor
+    return context.draft.rescale(tensor, 0, Clamp(minimum=-limit, maximum=limit), f"{name}.narrow")
 
 
 def _common_scale(context: Context, step: Step) -> float:

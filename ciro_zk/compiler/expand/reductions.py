@@ -81,8 +81,6 @@ MAX_FACTORS = 16
 def lp_pool(parts: Parts) -> None:
     """(sum over windows of |x|^p)^(1/p): the average, padding counted, times the size of the window."""
     order, kernel = int(parts.attribute("p", 2)), list(parts.attribute("kernel_shape"))
-    if order not in (1, 2):
-        raise Kept
     names = ("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "strides")
     settings = {name: parts.attribute(name) for name in names}
     powers = _powers(parts, order)
@@ -93,15 +91,19 @@ def lp_pool(parts: Parts) -> None:
 @expands("GlobalLpPool", 2, 22)
 def global_lp_pool(parts: Parts) -> None:
     order = int(parts.attribute("p", 2))
-    if order not in (1, 2):
-        raise Kept
     _rooted(parts, parts.reduce("ReduceSum", _powers(parts, order), range(2, len(parts.shape(0)))), order)
 
 
 def _powers(parts: Parts, order: int) -> str:
-    x = parts.name(0)
-    return parts.add("Abs", x) if order == 1 else parts.add("Pow", x, parts.constant(2, parts.dtype(0)))
+    """|x|^order."""
+    x = parts.name(0) if order % 2 == 0 else parts.add("Abs", parts.name(0))
+    return x if order == 1 else parts.add("Pow", x, parts.constant(order, parts.dtype(0)))
 
 
 def _rooted(parts: Parts, total: str, order: int) -> None:
-    parts.result(*(("Identity", total) if order == 1 else ("Sqrt", total)))
+    if order == 1:
+        parts.result("Identity", total)
+    elif order == 2:
+        parts.result("Sqrt", total)
+    else:
+        parts.result("Pow", total, parts.constant(1 / order, parts.dtype(0)))

@@ -21,10 +21,6 @@ QUANTISED = "scales chosen at run time are no fixed circuit: export the float mo
 HINTS = {
     "LabelEncoder": "leave it out of the model: map the labels after verification",
     "DynamicQuantizeLinear": QUANTISED,
-    "MatMulInteger": QUANTISED,
-    "ConvInteger": QUANTISED,
-    "QuantizeLinear": "export the float model",
-    "DequantizeLinear": "export the float model",
     "If": "export the model with the branch fixed",
     "Loop": "unroll it when exporting",
     "Scan": "unroll it when exporting",

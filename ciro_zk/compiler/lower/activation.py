@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.load import FLOATS, WHOLE, type_name
@@ -24,7 +24,8 @@ def apply(view: NodeView, function: Function) -> None:
 def curve(view: NodeView, name: str, parameters: Sequence[float] = ()) -> None:
     """The node's output as a tabulated function of its first input."""
     source = view.node.input[0]
-    found = Curve(name, source, tuple(parameters), view.is_whole(source), view.is_whole(view.output))
+    # whole numbers behind a cast are exact still
+    found = Curve(name, source, tuple(parameters), view.is_whole(view.name(0)), view.is_whole(view.output))
     apply(view, found)
 
 
@@ -147,6 +148,22 @@ def _single(view: NodeView, what: str) -> float:
     if len(values) != 1:
         raise Refused(f"{len(values)} different {what}", "at most 64 distinct constants are supported")
     return float(values[0])
+
+
+@lowers("QuantizeLinear", 10, 13, 19, 21, 23, 24, 25, 28)
+def quantize_linear(view: NodeView) -> None:
+    """round(x / scale) + zero point, halves to the even number, saturated at the ends of the output's type."""
+    view.require_numbers(0)
+    scale = view.constant(1, "the scale")
+    zero = view.constant(2, "the zero point") if view.has(2) else np.zeros(1)
+    if scale.size != 1 or zero.size != 1:
+        raise Refused(f"{scale.size} scales", "at most 64 different ones are supported")
+    if scale.reshape(-1)[0] <= 0:
+        raise Refused("a scale that is not positive", "repair the scale")
+    if not view.is_whole(view.output):
+        raise Refused(f"an output of {type_name(view.static.types[view.output])}", "use 8 or 16-bit integers")
+    ends = np.iinfo(np.dtype(helper.tensor_dtype_to_np_dtype(view.static.types[view.output])))
+    curve(view, "quantise", (float(scale.reshape(-1)[0]), float(zero.reshape(-1)[0]), float(ends.min), float(ends.max)))
 
 
 @lowers("Sign", 9, 13)

@@ -7,14 +7,31 @@ import numpy as np
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.lower.windows import settings
+from ciro_zk.compiler.steps import Floats
 
 
 @lowers("Conv", 1, 11, 22)
 def conv(view: NodeView) -> None:
     view.require_float(0)
-    weight = view.constant(1, "the kernel")
     offset = view.constant(2, "the bias") if view.has(2) else None
-    x = view.name(0)
+    _convolution(view, view.name(0), view.constant(1, "the kernel"), offset)
+
+
+@lowers("ConvInteger", 10)
+def conv_integer(view: NodeView) -> None:
+    """Of whole numbers less their zero points: exact."""
+    view.require_numbers(0)
+    x, weight = view.name(0), view.constant(1, "the kernel")
+    if view.has(2):
+        zero = view.constant(2, "the zero point").reshape(-1)[:1]
+        if zero.any():
+            x = view.emit(steps.Affine, [x], view.fresh("centred", view.shape(x)), weight=np.ones(1), offset=-zero)
+    if view.has(3):
+        weight = weight - view.constant(3, "the kernel's zero point").reshape(-1, *[1] * (weight.ndim - 1))
+    _convolution(view, x, weight, None)
+
+
+def _convolution(view: NodeView, x: str, weight: Floats, offset: Floats | None) -> None:
     shape = view.shape(x)
     rank = len(shape) - 2
     if not 1 <= rank <= 3:

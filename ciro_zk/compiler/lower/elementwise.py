@@ -98,6 +98,8 @@ def _quotient(view: NodeView) -> None:
 def div(view: NodeView) -> None:
     view.require_numbers(0, 1)
     if not view.is_constant(1):
+        if view.is_whole(view.output):
+            raise Refused("a division of integers by a computed tensor", "divide by a constant, or divide floats and cast")
         _quotient(view)
         return
     divisor = view.constant(1, "the divisor")

@@ -17,7 +17,7 @@ from ciro_zk.compiler import steps
 from ciro_zk.compiler.lower.activation import NONE, ONE
 from ciro_zk.compiler.lower.pooling import reduced_axes, whole_axes
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
-from ciro_zk.compiler.steps import Clip, Floats, Test
+from ciro_zk.compiler.steps import Clip, Curve, Floats, Test
 
 MAX_TOP = 64
 
@@ -186,7 +186,8 @@ def one_hot(view: NodeView) -> None:
     if target != (*shape[:axis], depth, *shape[axis:]):
         raise Refused(f"a depth of {depth} for an output of shape {target}", "export the model again")
     if not view.is_whole(view.node.input[0]):
-        raise Refused("ids that are floats", "cast them to int64")
+        truncate = Curve("truncate", view.node.input[0], exact_output=True)
+        ids = view.emit(steps.Activation, [ids], view.fresh("truncated", shape), function=truncate, exact=True)
     negative = view.emit(steps.Affine, [ids], view.fresh("negative", shape), weight=NONE, function=Test("positive"), exact=True)
     wrapped = view.emit(steps.Affine, [negative], view.fresh("wrapped", shape), weight=np.asarray(float(depth)), exact=True)
     whole = view.emit(steps.Sum, [ids, wrapped], view.fresh("ids", shape), signs=(1, 1), exact=True)

@@ -320,7 +320,92 @@ LAYOUT = [
     ),
 ]
 
+
+def quantised(opset: int) -> list[onnx.NodeProto]:
+    return [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z")]
+
+
+def quantised_by_axis(opset: int) -> list[onnx.NodeProto]:
+    return [node("QuantizeLinear", "x s z", "q", axis=0), node("DequantizeLinear", "q s z", axis=0)]
+
+
+def quantised_product(op: str, last: str = "") -> Nodes:
+    """An integer product of a quantised tensor, as floats."""
+
+    def nodes(opset: int) -> list[onnx.NodeProto]:
+        if op.startswith("QLinear"):
+            return as_float(node("QuantizeLinear", "x s z", "q"), node(op, f"q s z w ws wz t z{last}", "b"))
+        return as_float(node("QuantizeLinear", "x s z", "q"), node(op, "q w z wz", "b"))
+
+    return nodes
+
+
+STEP = {"s": np.float32(0.05), "z": np.uint8(128)}
+STEPS = {"s": np.float32([0.05, 0.03]), "z": np.uint8([128, 120])}
+WEIGHT = {"w": RNG.integers(0, 255, (5, 3), dtype=np.uint8), "ws": np.float32(0.02), "wz": np.uint8(120), "t": np.float32(0.2)}
+KERNEL = {
+    "w": RNG.integers(0, 255, (2, 1, 3), dtype=np.uint8),
+    "ws": np.float32([0.02, 0.03]),
+    "wz": np.uint8([120, 120]),
+    "t": np.float32(0.2),
+}
+SCATTERED = {"i": np.array([[0, 0], [1, 0]]), "u": floats(RNG, 2, 2)}
+ROWS = {"i": np.array([[1], [1]]), "u": floats(RNG, 2, 2)}
+
+QUANTISED = [
+    Case("quantize_linear", (2, 5), quantised, STEP, Sensitivity(0, units=40), since=10),
+    Case("quantize_linear_axis", (2, 5), quantised_by_axis, STEPS, Sensitivity(0, units=20), only=(13,)),
+    Case("matmul_integer", (2, 5), quantised_product("MatMulInteger"), {**STEP, **WEIGHT}, Sensitivity(0, units=200), only=(10,)),
+    Case(
+        "conv_integer",
+        (1, 1, 6),
+        quantised_product("ConvInteger"),
+        {**STEP, **KERNEL, "wz": np.uint8(120)},
+        Sensitivity(0, units=200),
+        only=(10,),
+    ),
+    Case("qlinear_matmul", (2, 5), quantised_product("QLinearMatMul"), {**STEP, **WEIGHT}, Sensitivity(0, units=2), only=(10, 21)),
+    Case(
+        "qlinear_conv",
+        (1, 1, 6),
+        quantised_product("QLinearConv", " bias"),
+        {**STEP, **KERNEL, "ws": np.float32(0.02), "wz": np.uint8(120), "bias": np.int32([50, -70])},
+        Sensitivity(0, units=2),
+        only=(13,),
+    ),
+]
+
+PRODUCTS = [
+    Case(
+        "einsum",
+        (2, 3, 4),
+        one("Einsum", "x c", equation="bij,jk->bki"),
+        {"c": floats(RNG, 4, 2)},
+        Sensitivity(8, 4 * PEAK, 4, 2),
+        since=12,
+    ),
+    Case("einsum_alone", (2, 3, 3), one("Einsum", equation="...ii->i..."), {}, Sensitivity(1, units=2), since=12),
+    Case("einsum_sum", (2, 3), one("Einsum", equation="ij->i"), {}, Sensitivity(3, units=2), only=(13,)),
+    Case("swiglu", (2, 3), lambda opset: [node("Neg", output="n"), node("SwiGLU", "x n")], {}, Sensitivity(2 * PEAK, units=4), since=28),
+    Case("lrn", (1, 4, 3), one("LRN", size=3, alpha=0.3, bias=1.5), {}, Sensitivity(2, units=8)),
+    Case("scatter_add", (2, 3), one("ScatterElements", "x i u", axis=1, reduction="add"), SCATTERED, Sensitivity(units=4), only=(16, 18)),
+    Case("scatter_max", (2, 3), one("ScatterElements", "x i u", axis=1, reduction="max"), SCATTERED, Sensitivity(units=3), only=(18,)),
+    Case("scatter_nd_mul", (3, 2), one("ScatterND", "x i u", reduction="mul"), ROWS, Sensitivity(6, 2 * PEAK**2, 3, 4), only=(16, 18)),
+    Case(
+        "lp_pool_3",
+        (1, 1, 6),
+        after_positive("LpPool", kernel_shape=[2], p=3),
+        {"half": np.float32(0.5)},
+        Sensitivity(4, units=30),
+        only=(18,),
+    ),
+]
+
 BOUNDS = {"acosh": 0.05, "lp_pool": 0.2, "global_lp_pool": 0.2}
 BOUNDS |= dict.fromkeys(("arg_max", "arg_max_last", "arg_min", "top_k", "top_k_least", "top_k_indices"), JUMPS)
 BOUNDS |= dict.fromkeys(("one_hot", "hardmax", "gather_rows", "gather_columns", "equal", "div_whole", "mod", "shrink"), JUMPS)
-MORE_CASES = [replace(case, bound=BOUNDS.get(case.name, case.bound)) for case in (*FUNCTIONS, *LOGIC, *ORDER, *LAYOUT)]
+BOUNDS |= {"lp_pool_3": 0.5, "lrn": 0.1, "swiglu": 0.05, "scatter_nd_mul": 0.05}
+BOUNDS |= dict.fromkeys([case.name for case in QUANTISED], JUMPS)
+MORE_CASES = [
+    replace(case, bound=BOUNDS.get(case.name, case.bound)) for case in (*FUNCTIONS, *LOGIC, *ORDER, *LAYOUT, *QUANTISED, *PRODUCTS)
+]

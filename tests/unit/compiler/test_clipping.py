@@ -60,3 +60,9 @@ def test_defaults() -> None:
     assert parse_method("percentile", 8).text == "percentile:99.99"
     with pytest.raises(InputError, match="no calibration method"):
         parse_method("kl", 8)
+
+
+def test_magnitudes_too_small_to_divide_by() -> None:
+    found = Magnitudes()
+    found.add(np.array([5e-324, -1e-323, 0.0]))
+    assert found.counts.sum() == 2
