@@ -5,7 +5,7 @@
 #   make test        ruff, mypy, import-linter, then every test that takes seconds
 #   make test-long   the tests that take minutes
 #   make notebooks   executes the notebooks
-#   make models      the tests on third-party models (fetches them, pinned by version and sha256)
+#   make models      the tests on third-party models (fetches them, pinned by version and sha256), and a table of their figures
 #   make bench       kernels and whole proofs, beside the peers that are installed
 #   make fuzz        fuzzes the parsers of untrusted files, FUZZ_SECONDS each (60)
 #   make peers       environments of the peers for `make bench` (opt-in)
@@ -59,6 +59,7 @@ notebooks: setup
 
 models: setup
 	$(PYTEST) -m "models"
+	$(BIN)/python benches/real.py --json build/real.json
 
 bench: setup
 	$(BIN)/python benches/compare.py --json benches/results.json

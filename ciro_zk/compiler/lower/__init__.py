@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 from onnx import defs
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.expand import EXPANSIONS
 from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows, trees
+from ciro_zk.compiler.lower.compositions import Composition, compositions
 from ciro_zk.compiler.lower.patterns import Norm, norms
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
 from ciro_zk.compiler.static import DOMAINS, Static, domain_of, label, names_used, schema_of
@@ -36,15 +39,15 @@ def supported_operators() -> dict[str, tuple[int, ...]]:
     return {op: tuple(sorted(found)) for op, found in sorted(versions.items())}
 
 
-def _needed(static: Static, found_norms: dict[str, Norm]) -> list[onnx.NodeProto]:
-    """The nodes that an output depends on; a normalisation depends on its source alone."""
+def _needed(static: Static, wholes: Mapping[str, Norm | Composition]) -> list[onnx.NodeProto]:
+    """The nodes that an output depends on; what was written as its parts depends on its source alone."""
     wanted = {value.name for value in static.model.proto.graph.output}
     found = []
     for node in reversed(static.nodes):
         if wanted & set(node.output):
             found.append(node)
-            norm = found_norms.get(node.output[0])
-            wanted |= names_used(node) if norm is None else {norm.source}
+            whole = wholes.get(node.output[0])
+            wanted |= names_used(node) if whole is None else {whole.source}
     return found[::-1]
 
 
@@ -53,12 +56,15 @@ def lower(static: Static) -> Program:
     program = Program(dict(static.inputs))
     aliases: dict[str, str] = {}
     refused = []
-    found_norms = norms(static)
-    for node in _needed(static, found_norms):
+    wholes: dict[str, Norm | Composition] = {**compositions(static), **norms(static)}
+    for node in _needed(static, wholes):
         opset = static.model.opsets.get("" if node.domain == "ai.onnx" else node.domain, 0)
         try:
-            if node.output[0] in found_norms:
-                rows.norm(NodeView(node, 0, static, program, aliases), found_norms[node.output[0]])
+            whole = wholes.get(node.output[0])
+            if isinstance(whole, Norm):
+                rows.norm(NodeView(node, 0, static, program, aliases), whole)
+            elif whole is not None:
+                activation.composition(NodeView(node, 0, static, program, aliases), whole)
             else:
                 _lower_node(node, static, program, aliases)
         except Refused as error:
@@ -70,9 +76,9 @@ def lower(static: Static) -> Program:
         name = aliases.get(value.name, value.name)
         if name in static.constants:
             array = as_floats(static.constants[name], f"output {name!r}")
-            whole = static.constants[name].dtype.kind != "f"
+            exact = static.constants[name].dtype.kind != "f"
             fixed = f"{value.name}#fixed"
-            step = steps.Fixed(node=value.name, inputs=(), output=fixed, shape=array.shape, statistic="", exact=whole, value=array)
+            step = steps.Fixed(node=value.name, inputs=(), output=fixed, shape=array.shape, statistic="", exact=exact, value=array)
             program.steps.append(step)
             name = step.output
         program.outputs.append((value.name, name))

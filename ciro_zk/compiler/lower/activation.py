@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.load import FLOATS, WHOLE, type_name
+from ciro_zk.compiler.lower.compositions import Composition
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.steps import Clip, Curve, Function, Leaky, Test
 
@@ -27,6 +28,13 @@ def curve(view: NodeView, name: str, parameters: Sequence[float] = ()) -> None:
     # whole numbers behind a cast are exact still
     found = Curve(name, source, tuple(parameters), view.is_whole(view.name(0)), view.is_whole(view.output))
     apply(view, found)
+
+
+def composition(view: NodeView, found: Composition) -> None:
+    """A function that was written as its parts."""
+    source = view.aliases.get(found.source, found.source)
+    if source in view.static.shapes:  # else behind a node that is refused itself
+        view.emit(steps.Activation, [source], function=Curve(found.name, found.source, found.parameters))
 
 
 @lowers("Relu", 6, 13, 14)

@@ -39,7 +39,9 @@ def _extreme(view: NodeView, sign: float) -> None:
     names, constants = [], []
     for i in range(len(view.node.input)):
         if view.is_constant(i):
-            constants.append(sign * view.constant(i, "an operand"))
+            constant = sign * view.constant(i, "an operand", infinite=True)
+            if not np.isneginf(constant).all():  # what exporters start a maximum from
+                constants.append(sign * view.constant(i, "an operand"))
         else:
             name = view.broadcast(view.name(i), target, f"operand{i}")
             names.append(name if sign > 0 else _negated(view, name, f"negated{i}"))

@@ -2,9 +2,11 @@
 
     layer norm    c / sqrt(mean(c^2) + epsilon),  c = x - mean(x)
     RMS norm      x / sqrt(mean(x^2) + epsilon)
+    moments       (x - m) * (scale / sqrt(max(0, mean(x^2) - m^2) + epsilon)),  m = mean(x)        (Flax)
 
-along the last axis. The square is Pow or Mul, the division Div, or Mul by Reciprocal, by Div(1, .) or by Pow(., -1/2).
-Scale and bias stay nodes of their own.
+the first two along the last axis, moments along any: the difference of two means would lose what is left of their digits.
+The square is Pow or Mul, the division Div, or Mul by Reciprocal, by Div(1, .) or by Pow(., -1/2). Scale and bias stay
+nodes of their own, but for the scale of moments.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 import onnx
 
 from ciro_zk.compiler.static import Static
+from ciro_zk.compiler.steps import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class Norm:
     source: str
     centred: bool
     epsilon: float
+    axis: int = -1
+    scale: Floats | None = None
+    """What the result is multiplied by."""
 
 
 def norms(static: Static) -> dict[str, Norm]:
@@ -31,7 +37,7 @@ def norms(static: Static) -> dict[str, Norm]:
     graph = _Graph(static)
     found = {}
     for node in static.nodes:
-        norm = graph.norm(node)
+        norm = graph.norm(node) or graph.moments(node)
         if norm is not None:
             found[node.output[0]] = norm
     return found
@@ -76,6 +82,93 @@ class _Graph:
             if self.plain(value) == self.plain(base):
                 return Norm(value, False, epsilon)
         return None
+
+    def moments(self, node: onnx.NodeProto) -> Norm | None:
+        """The normalisation by moments that a node completes."""
+        if node.op_type != "Mul":
+            return None
+        for value, factor in (node.input, reversed(node.input)):
+            difference, product = self.made_by(value, "Sub"), self.made_by(factor, "Mul")
+            for inverse, gamma in (product, product[::-1]) if product is not None else ():
+                scale, root = self.static.constants.get(gamma), self._inverse_root(inverse)
+                if difference is None or scale is None or root is None:
+                    continue
+                source = self.plain(difference[0])
+                axis = self._variance(root[0], source)
+                mean = self._reduced(difference[1], source)
+                if axis is None or mean != axis:
+                    continue
+                return Norm(source, True, root[1], axis, np.asarray(scale, dtype=np.float64))
+        return None
+
+    def _inverse_root(self, name: str) -> tuple[str, float] | None:
+        """(v, epsilon) for 1 / sqrt(v + epsilon)."""
+        inverse = self.made_by(name, "Reciprocal")
+        root = None if inverse is None else self.made_by(inverse[0], "Sqrt")
+        if root is None:
+            return None
+        epsilon, variance = self._plus(root[0])
+        return None if epsilon is None or epsilon < 0 else (variance, epsilon)
+
+    def _variance(self, name: str, source: str) -> int | None:
+        """The axis, for max(0, mean(source^2) - mean(source)^2)."""
+        bounded = self.made_by(self._spread(name), "Max")
+        if bounded is not None:
+            name = next((operand for operand in bounded if self.number(operand) is None), name)
+        difference = self.made_by(name, "Sub")
+        squared = None if difference is None else self._square(difference[1])
+        if difference is None or squared is None:
+            return None
+        for square in self.squares.get(source, ()):
+            axis = self._reduced(difference[0], square, spread=False)
+            if axis is not None and self._reduced(squared, source, spread=False) == axis:
+                return axis
+        return None
+
+    @property
+    def squares(self) -> dict[str, list[str]]:
+        """The squares of a tensor."""
+        found: dict[str, list[str]] = {}
+        for node in self.static.nodes:
+            base = self._square(node.output[0]) if node.op_type in ("Mul", "Pow") else None
+            if base is not None:
+                found.setdefault(self.plain(base), []).append(node.output[0])
+        return found
+
+    def _spread(self, name: str) -> str:
+        """A tensor behind reshapes and broadcasts."""
+        while (node := self.producers.get(self.plain(name))) is not None and node.op_type in ("Reshape", "Expand", "Unsqueeze"):
+            name = node.input[0]
+        return self.plain(name)
+
+    def _reduced(self, name: str, source: str, *, spread: bool = True) -> int | None:
+        """The axis, where a tensor is the mean of `source` along one; spread, it keeps that axis with length 1."""
+        shape = self.static.shapes.get(source)
+        kept = self.static.shapes.get(name)
+        total = self.producers.get(self._spread(name))
+        scaled = self.made_by(total.output[0], "Mul") if total is not None else None
+        number = None
+        if scaled is not None:
+            for constant, tensor in (scaled, scaled[::-1]):
+                if self.number(constant) is not None:
+                    number, total = self.number(constant), self.producers.get(self.plain(tensor))
+        if (
+            shape is None
+            or total is None
+            or total.op_type not in ("ReduceSum", "ReduceMean")
+            or self.plain(total.input[0]) != self.plain(source)
+        ):
+            return None
+        axes = next((list(a.ints) for a in total.attribute if a.name == "axes"), None)
+        if len(total.input) > 1 and total.input[1] in self.static.constants:
+            axes = np.asarray(self.static.constants[total.input[1]]).reshape(-1).tolist()
+        if axes is None or len(axes) != 1:
+            return None
+        axis = int(axes[0]) % len(shape)
+        wanted = 1.0 if total.op_type == "ReduceMean" else 1.0 / shape[axis]
+        if abs((1.0 if number is None else number) - wanted) > 1e-6 * wanted:
+            return None
+        return axis if not spread or kept == (*shape[:axis], 1, *shape[axis + 1 :]) else None
 
     def _divisions(self, node: onnx.NodeProto) -> list[tuple[str, str]]:
         """(x, v) with x / sqrt(v) the node's output."""

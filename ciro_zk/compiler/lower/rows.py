@@ -31,7 +31,7 @@ def softmax(view: NodeView) -> None:
         x = view.emit(steps.Reshape, [view.name(0)], view.fresh("rows", rows))
         view.emit(steps.Reshape, [_softmax(view, x, source, view.fresh("result", rows))])
         return
-    _along(view, axis, lambda x, output: _softmax(view, x, source, output))
+    _along(view, view.name(0), view.output, axis, lambda x, output: _softmax(view, x, source, output))
 
 
 def _softmax(view: NodeView, x: str, statistic: str, output: str) -> str:
@@ -85,20 +85,26 @@ def lp_normalization(view: NodeView) -> None:
         raise Refused("the norm for p = 1", "p = 2 is supported")
     shape = view.shape(view.name(0))
     axis = int(view.attribute("axis", -1)) % len(shape)
-    _along(view, axis, lambda x, output: view.emit(steps.Normalise, [x], output, centred=False, epsilon=0.0, factor=1.0))
+    _along(
+        view,
+        view.name(0),
+        view.output,
+        axis,
+        lambda x, output: view.emit(steps.Normalise, [x], output, centred=False, epsilon=0.0, factor=1.0),
+    )
 
 
-def _along(view: NodeView, axis: int, emit: Callable[[str, str], str]) -> None:
+def _along(view: NodeView, source: str, target: str, axis: int, emit: Callable[[str, str], str]) -> None:
     """A step along the last axis, from a tensor to a tensor, along any."""
-    shape = view.shape(view.name(0))
+    shape = view.shape(source)
     order = (*(a for a in range(len(shape)) if a != axis), axis)
     if order == tuple(range(len(shape))):
-        emit(view.name(0), view.output)
+        emit(source, target)
         return
     moved = tuple(shape[a] for a in order)
-    x = view.emit(steps.Transpose, [view.name(0)], view.fresh("moved", moved), permutation=order)
+    x = view.emit(steps.Transpose, [source], view.fresh("moved", moved), permutation=order)
     result = emit(x, view.fresh("result", moved))
-    view.emit(steps.Transpose, [result], permutation=tuple(order.index(a) for a in range(len(shape))))
+    view.emit(steps.Transpose, [result], target, permutation=tuple(order.index(a) for a in range(len(shape))))
 
 
 def norm(view: NodeView, found: Norm) -> None:
@@ -106,8 +112,17 @@ def norm(view: NodeView, found: Norm) -> None:
     source = view.aliases.get(found.source, found.source)
     if source not in view.static.shapes:
         return  # behind a node that is refused itself
-    count = view.shape(source)[-1]
-    view.emit(steps.Normalise, [source], centred=found.centred, epsilon=found.epsilon * count, factor=sqrt(count))
+    shape = view.shape(source)
+    axis = found.axis % len(shape)
+    count = shape[axis]
+    target = view.output if found.scale is None else view.fresh("normalised", shape)
+
+    def normalise(x: str, output: str) -> str:
+        return view.emit(steps.Normalise, [x], output, centred=found.centred, epsilon=found.epsilon * count, factor=sqrt(count))
+
+    _along(view, source, target, axis, normalise)
+    if found.scale is not None:
+        view.emit(steps.Affine, [target], weight=found.scale)
 
 
 def _normalised(
