@@ -19,30 +19,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from unit.cli.commands import MODEL, PROVE, ROOT, Done, ciro
 
-ROOT = Path(__file__).resolve().parents[3]
-MODEL = ROOT / "models" / "digits_mlp"
 SAMPLES = MODEL / "samples.npz"
 
 COMPILE = {"seconds", "bytes", "max_abs_error", "accuracy", "security_bits"}
 SETUP = {"seconds", "bytes", "peak_rss_mb"}
-PROVE = {"seconds", "load_seconds", "total_seconds", "bytes", "peak_rss_mb", "security_bits", "outputs", "max_abs_error", "device"}
 VERIFY = {"seconds", "total_seconds", "verified", "reason", "stage", "outputs", "security_bits"}
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    fields: dict[str, Any]
-    err: str
-
-
-def ciro(*arguments: str | Path) -> Done:
-    """Runs a command with --json."""
-    command = [sys.executable, "-m", "ciro_zk", *map(str, arguments), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
-    assert done.stdout.count("\n") == 1, done.stdout + done.stderr
-    return Done(done.returncode, json.loads(done.stdout), done.stderr)
 
 
 @dataclass(frozen=True)

@@ -10,34 +10,16 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from unit.cli.commands import MODEL, PROVE, ROOT, Done, ciro
 
 import ciro_zk
 from ciro_zk.cli.inputs import Wanted
 from ciro_zk.cli.prove import load_samples
 
-ROOT = Path(__file__).resolve().parents[3]
-MODEL = ROOT / "models" / "digits_mlp"
 COUNT = 5
-PROVE = {"seconds", "load_seconds", "total_seconds", "bytes", "peak_rss_mb", "security_bits", "outputs", "max_abs_error", "device"}
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    fields: dict[str, Any]
-    err: str
-
-
-def ciro(*arguments: str | Path) -> Done:
-    """Runs a command with --json."""
-    command = [sys.executable, "-m", "ciro_zk", *map(str, arguments), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
-    assert done.stdout.count("\n") == 1, done.stdout + done.stderr
-    return Done(done.returncode, json.loads(done.stdout), done.stderr)
 
 
 @dataclass(frozen=True)
