@@ -17,6 +17,7 @@ from ciro_zk.compiler.expand import expand
 from ciro_zk.compiler.load import Array, Model, check_finite
 from ciro_zk.compiler.shapes import Shape
 from ciro_zk.compiler.static import DOMAINS, Static, domain_of, label
+from ciro_zk.compiler.unroll import unroll
 from ciro_zk.errors import ModelError
 
 MAX_FOLDED_CELLS = 1 << 26
@@ -52,6 +53,8 @@ def _fold_node(static: Static, node: onnx.NodeProto) -> None:
             for part in parts:
                 _fold_node(static, part)
             return
+    if unroll(static, node, lambda part: _fold_node(static, part)):
+        return
     _infer(static, node)
     names = [name for name in node.input if name]
     subgraphs = any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import onnx
+from onnx import helper
 
 from ciro_zk.compiler.load import Array, Model
 from ciro_zk.compiler.shapes import Shape
@@ -27,6 +28,11 @@ class Static:
     """(reason, hint) by first output of the nodes that could not be expanded."""
     tied: list[frozenset[str]] = field(default_factory=list)
     """Groups of tensors that get one scale."""
+
+    def fix(self, name: str, value: Array) -> None:
+        """Enter a constant."""
+        self.constants[name], self.shapes[name] = value, value.shape
+        self.types[name] = helper.np_dtype_to_tensor_dtype(value.dtype)
 
 
 DOMAINS = ("", "ai.onnx.ml")

@@ -16,7 +16,7 @@ Protocol.md, section 10 (bugs that others had), where each is tested:
     padding cells used                                                below: padding leaves; test_harness: random padding
     an operator left unproven but reported as verified                below: near twins of every operator
     unchecked division advice, sign of zero                           not yet: there is no Div
-    sorting or TopK without multiplicities                            not yet: there is no TopK
+    sorting or TopK without multiplicities                            test_function_twins: TopK is rounds of maxima
 """
 
 from __future__ import annotations
