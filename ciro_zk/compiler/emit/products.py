@@ -26,6 +26,8 @@ MAX_FINE = 1 << 50
 """Weights of more bits than asked for must leave the accumulator's soundness bound below this, far from the field's half."""
 MAX_FREE_OFFSET_BITS = 2
 """A constant of up to this many bits more than an activation's is added without a requantisation."""
+MAX_FINE_CELLS = 1 << 20
+"""Larger weights keep to b bits: a second limb of every cell would double the memory of their registration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ def _scale(context: Context, operands: Operands, value: Value, q_scale: float, w
     least = useful_shift(operands.terms, x_peak) - context.coarser
     fine = product_scale(peak, value.scale, q_scale, weight_bits or context.bits, least)
     width = context.draft.weight_bits(max(1, round_half_up(peak / fine.weight)), context.base_bits)
-    return fine if operands.terms * x_peak << width <= MAX_FINE else product_scale(peak, value.scale, q_scale, context.bits)
+    is_fine = operands.weight.size <= MAX_FINE_CELLS and operands.terms * x_peak << width <= MAX_FINE
+    return fine if is_fine else product_scale(peak, value.scale, q_scale, context.bits)
 
 
 def _scalar(context: Context, step: Affine) -> Value:

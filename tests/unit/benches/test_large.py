@@ -16,7 +16,7 @@ def check(scale: int, folder: Path) -> None:
     assert abs(report["parameters"] * scale / 123_656_017 - 1) < 0.1
     assert report["verify"]["security_bits"] >= 100
     assert report["verify"]["verify_seconds"] < 5 and report["verify"]["registration_seconds"] < 5
-    assert report["setup"]["pk_bytes"] < 2.5 * report["parameters"] + (2 << 20)
+    assert report["setup"]["pk_bytes"] < 4.5 * report["parameters"] + (2 << 20)  # small tensors have fine weights, of 4 bytes
     for step in ("setup", "prove"):
         taken = report[step]["peak_bytes"] - report[step]["base_bytes"]
         assert 0.6 < taken / report[step]["estimated_bytes"] < 1.15, (step, taken, report[step]["estimated_bytes"])
