@@ -56,7 +56,7 @@ def compile(
 
     Parameters
     ----------
-    model : path, bytes or onnx.ModelProto
+    model : path, bytes or onnx.ModelProto; torch.nn.Module (extra `[torch]`), scikit-learn, XGBoost or LightGBM (`[sklearn]`)
         Opset 9 to the newest that the installed onnx knows.
     calibration : array, dict of arrays, path, or stored calibration result
         Samples by input name (an array for a model with one input), exactly of the model's shape or any number of
@@ -105,6 +105,7 @@ def compile(
     from ciro_zk.compiler.assemble import check_name
     from ciro_zk.compiler.build import build
     from ciro_zk.compiler.clipping import parse_method
+    from ciro_zk.compiler.importers import imported
     from ciro_zk.compiler.precision import Search, Target
     from ciro_zk.compiler.prepare import prepare
     from ciro_zk.compiler.report import Reference, accuracy
@@ -125,7 +126,7 @@ def compile(
         raise InputError("there is no such preset", field="preset", value=preset, remedy=f"give one of {', '.join(PRESETS)}")
     method = parse_method(calibration_method, bits)
     report(Step("read the model"))
-    prepared = prepare(model, calibration, validation, input_range, shapes, method, report)
+    prepared = prepare(imported(model, calibration), calibration, validation, input_range, shapes, method, report)
     check_name(prepared.model.name, MAX_NAME)
     reference = Reference(prepared)
     report(Step("quantise"))
