@@ -41,7 +41,6 @@ TESTS: dict[str, str] = {
     r"test_batchnorm_.*training_mode": "training",
     r".*_expanded(_ver\d+)?": "a composition of other operators, tested by its base case",
     r"test_quantizelinear_u?int16": "more levels of output than the 14 bits of the input have",
-    r"test_layer_normalization_.*": "mean and deviation as outputs, which only training takes",
     r"test_maxpool_with_argmax_.*": "indices of maxima, which only unpooling takes",
     r"test_resize_tf_crop_and_resize.*": "in no model that we know",
 }
