@@ -84,8 +84,8 @@ def samples(count: int = 40, seed: int = 0) -> Array:
 
 
 def compare(proto: onnx.ModelProto, data: Array, tolerance: float = 2e-3, count: int = 30) -> Circuit:
-    """Compile, and compare all outputs with onnxruntime; whole numbers must be equal."""
-    circuit = compile_model(proto, data)
+    """Compile, calibrated on all the data, and compare all outputs with onnxruntime; whole numbers must be equal."""
+    circuit = compile_model(proto, data, validation=data)
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     for row in data[:count]:
         values = run(circuit, {"x": row[None]})
