@@ -32,6 +32,7 @@ from ciro_zk.field.goldilocks import GENERATOR, Base  # noqa: E402
 from ciro_zk.hash import blake2s  # noqa: E402
 from ciro_zk.hash import kernels as hashing  # noqa: E402
 from ciro_zk.hash.blake2s import Digests  # noqa: E402
+from ciro_zk.poly import fraction_kernels as fractions  # noqa: E402
 from ciro_zk.poly import kernels as poly  # noqa: E402
 
 COMPILE_SECONDS = 15
@@ -283,13 +284,13 @@ class NumbaKernels:
     def fraction_layer(self, stack: NDArray[np.uint64]) -> NDArray[np.uint64]:
         n = stack.shape[2]
         out = np.empty((4, 2, n // 2), _WORDS)
-        self._split(poly.fraction_layer, n, 12, stack, out)
+        self._split(fractions.fraction_layer, n, 12, stack, out)
         return out
 
     def leaf_layer(self, numerators: Base, denominators: Extension) -> NDArray[np.uint64]:
         n = numerators.shape[0]
         out = np.empty((4, 2, n // 4), _WORDS)
-        self._split(poly.leaf_layer, n // 2, 8, numerators, denominators, out)
+        self._split(fractions.leaf_layer, n // 2, 8, numerators, denominators, out)
         return out
 
     def leaf_round(self, numerators: Base, denominators: Extension, eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
@@ -297,7 +298,7 @@ class NumbaKernels:
 
         def part(start: int, stop: int) -> Extension:
             out = np.empty((2, 2), _WORDS)
-            self._call(poly.leaf_round, numerators, denominators, eq_high, eq_low, s0, s1, out, start, stop)
+            self._call(fractions.leaf_round, numerators, denominators, eq_high, eq_low, s0, s1, out, start, stop)
             return out
 
         constant, square = _total_columns(self._split(part, eq_high.shape[1], 28 * eq_low.shape[1]))
@@ -306,7 +307,7 @@ class NumbaKernels:
     def fold_leaves(self, numerators: Base, denominators: Extension, r: Ext) -> NDArray[np.uint64]:
         n = numerators.shape[0]
         out = np.empty((4, 2, n // 4), _WORDS)
-        self._split(poly.fold_leaves, n // 4, 12, numerators, denominators, _WORDS(r.c0), _WORDS(r.c1), out)
+        self._split(fractions.fold_leaves, n // 4, 12, numerators, denominators, _WORDS(r.c0), _WORDS(r.c1), out)
         return out
 
     def leaf_term(
@@ -317,14 +318,14 @@ class NumbaKernels:
         first = weight if start is None else start
         arguments = (*box, _WORDS(weight.c0), _WORDS(weight.c1), _WORDS(first.c0), _WORDS(first.c1), int(start is not None))
         rows, width = prod(lengths[:-1]), lengths[-1]
-        self._split(poly.leaf_term, rows, 4 * width, target, offset, np.ascontiguousarray(cells), origin, *arguments)
+        self._split(fractions.leaf_term, rows, 4 * width, target, offset, np.ascontiguousarray(cells), origin, *arguments)
 
     def fraction_round(self, stack: NDArray[np.uint64], eq_high: Extension, eq_low: Extension, batch: Ext) -> tuple[Ext, Ext]:
         s0, s1 = _WORDS(batch.c0), _WORDS(batch.c1)
 
         def part(start: int, stop: int) -> Extension:
             out = np.empty((2, 2), _WORDS)
-            self._call(poly.fraction_round, stack, eq_high, eq_low, s0, s1, out, start, stop)
+            self._call(fractions.fraction_round, stack, eq_high, eq_low, s0, s1, out, start, stop)
             return out
 
         constant, square = _total_columns(self._split(part, eq_high.shape[1], 32 * eq_low.shape[1]))

@@ -76,7 +76,7 @@ class PointClaims:
             half = factors.shape[1] // 2
             products = arrays.mul(factors[:, :half], factors[:, half : 2 * half])
             factors = np.concatenate([products, factors[:, 2 * half :]], axis=1)
-        return selector(point[:split], self.block) * arrays.total(factors[:, 0])
+        return multilinear.selector(point[:split], self.block) * arrays.total(factors[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +156,8 @@ def forms_value(params: CommitmentParams, point: Sequence[Ext], form_at: Callabl
         scale = ONE
         for _ in range(late):
             scale = scale * HALF
-        scale = scale * selector(point[head : head + message - columns], offset >> columns)
+        scale = scale * multilinear.selector(point[head : head + message - columns], offset >> columns)
         value = value + scale * form_at(i, [*point[late:head], *point[head + message - columns : head + message]])
-    return value
-
-
-def selector(point: Sequence[Ext], index: int) -> Ext:
-    """eq(point, bits of index)."""
-    value = ONE
-    for i, r in enumerate(point):
-        value = value * (r if index >> (len(point) - 1 - i) & 1 else ONE - r)
     return value
 
 
