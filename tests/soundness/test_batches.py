@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from soundness.attacks import plus
+from soundness.attacks.argument import plus
 from soundness.malicious import Claimed, Lie, accepted, forge, kernels, keys, leaves_of, outputs_of, run_graph
+from soundness.verdicts import LOOKUP, OPENING, PRODUCTS
 from strategies import tensor_ids, toy, toy_input
 
 from ciro_zk.errors import InputError, ProofRejected
@@ -18,9 +19,6 @@ from ciro_zk.proof import Proof
 from ciro_zk.prover import prove
 from ciro_zk.witness import infer
 
-FRACTIONS = ("lookup", "a layer's fractions do not add up to the claim")
-OPENING = ("opening", "the linear forms at the final point do not meet the sumcheck's claim")
-PRODUCTS = ("products", "the factors' values do not meet the sumcheck's claim")
 SIZE = 3
 
 
@@ -85,7 +83,7 @@ def test_one_false_inference(inference: int) -> None:
     outputs = {"y": outputs_of(graph(), values())["y"].copy()}
     outputs["y"][inference, 3] -= 1
     assert rejection(forge(pk, Claimed(values=values(), outputs=outputs, batch=SIZE))) == OPENING
-    for name, amount, verdict in (("relu.out", 1, FRACTIONS), ("max.max", 1, PRODUCTS)):
+    for name, amount, verdict in (("relu.out", 1, LOOKUP), ("max.max", 1, PRODUCTS)):
         tensor = batched(name)
         cells = toy().graph.tensors[tensor_ids(toy())[name]].size
         lie = {tensor: plus(tensor, amount, slice(cells * inference, cells * inference + 1))}

@@ -11,19 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from soundness.malicious import (
-    Claimed,
-    Lie,
-    accepted,
-    as_cells,
-    forge,
-    fraction,
-    keys,
-    leaves_of,
-    outputs_of,
-    run_field,
-    run_graph,
-)
+from soundness.malicious import Claimed, Lie, accepted, as_cells, forge, fraction, keys, leaves_of, outputs_of, run_field, run_graph
 from strategies import QUIET
 
 import ciro_zk.ops.linear

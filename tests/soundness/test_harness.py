@@ -12,7 +12,6 @@ from soundness.malicious import (
     accepted,
     as_cells,
     commit_cells,
-    commitment,
     filled,
     forge,
     forged_registration,
@@ -20,7 +19,6 @@ from soundness.malicious import (
     kernels,
     keys,
     leaves_of,
-    padded,
     random_cells,
     run_field,
     run_graph,
@@ -28,12 +26,13 @@ from soundness.malicious import (
 from strategies import LISTED, cell_indices, deep, tiny, tiny_input, toy, toy_input, two_ports
 
 from ciro_zk.circuit.graph import as_field
+from ciro_zk.commitment.prover import commit
 from ciro_zk.field.extension import P
 from ciro_zk.kernels import plain_kernels
 from ciro_zk.params import JOHNSON, STANDARD, Preset
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.program.keys import ProvingKey, VerifyingKey
-from ciro_zk.prover import prove
+from ciro_zk.prover import padded, prove
 from ciro_zk.verifier import Verified
 from ciro_zk.witness import infer
 
@@ -97,7 +96,7 @@ def test_random_padding_in_the_weight_oracle(seed: int) -> None:
     layout = padded(program.plan.weight_layout, program.params.oracles[0].num_vars)
     oracle = filled(cell_indices(layout).values(), layout.pack(as_cells(pk.weights)), rng)
     assert (oracle != layout.pack(as_cells(pk.weights))).sum() > 100
-    committed = commitment.commit(kernels(), program.params.oracles[0].code, oracle)
+    committed = commit(kernels(), program.params.oracles[0].code, oracle)
     vk = forged_registration(program, committed, as_cells(pk.weights), Lie(padding=rng))
     values = run_graph(circuit.graph, leaves_of(pk, toy_input()))
     proof = forge(pk, Claimed(values=values, weights=committed), Lie(padding=rng))

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from soundness.malicious import Claimed, accepted, forge, keys, leaves_of, run_graph
+from soundness.verdicts import LOOKUP, PRODUCTS
 from strategies import QUIET
 
 from ciro_zk.circuit.graph import Graph
@@ -20,8 +21,6 @@ from ciro_zk.errors import ProofRejected
 from ciro_zk.ops import Divide, Maximum, Requantise, SquareRoot
 from ciro_zk.program.circuit import Circuit
 
-LOOKUP = ("lookup", "a layer's fractions do not add up to the claim")
-PRODUCTS = ("products", "the factors' values do not meet the sumcheck's claim")
 SHAPE = (1, 3, 6)
 
 

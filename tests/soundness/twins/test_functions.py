@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 from soundness.malicious import Claimed, accepted, forge, keys, leaves_of, run_graph
+from soundness.verdicts import LOOKUP, PRODUCTS
 from strategies import QUIET
 from unit.compiler.case import node
 from unit.compiler.checks import model
@@ -26,9 +27,6 @@ from ciro_zk.lookup.tables import Graph as GraphTable
 from ciro_zk.lookup.tables import Sampled, Window
 from ciro_zk.ops import Maximum, Requantise
 from ciro_zk.program.circuit import Circuit
-
-LOOKUP = ("lookup", "a layer's fractions do not add up to the claim")
-PRODUCTS = ("products", "the factors' values do not meet the sumcheck's claim")
 
 X = np.array([[-1.5, -0.6, 0.0, 0.5, 1.2, 2.0]], dtype=np.float32)
 Twin = Callable[[Any, Any], Any]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from soundness.malicious import Claimed, Lie, accepted, forge, fraction, keys, leaves_of, run_graph
+from soundness.verdicts import LOOKUP, PRODUCTS
 from strategies import QUIET, ends, tensor_ids
 
 from ciro_zk.circuit.graph import Graph, GraphBuilder
@@ -19,9 +20,6 @@ from ciro_zk.lookup.tables import Clamp, Range
 from ciro_zk.lookup.tables import Graph as GraphTable
 from ciro_zk.ops import Combine, Divide, Hadamard, Requantise, SquareRoot
 from ciro_zk.program.circuit import Circuit
-
-LOOKUP = ("lookup", "a layer's fractions do not add up to the claim")
-PRODUCTS = ("products", "the factors' values do not meet the sumcheck's claim")
 
 N = np.array([0, 6, 7, 40, -1, -40, 39, 11])
 D = np.array([1, 3, 3, 4, 5, 7, 40, 2])
