@@ -21,6 +21,7 @@ TABLE = "fused or requantise"
 LOGIC = "1 or 2 lookups a cell"
 JUMPS = "an argument within half a unit of a jump counts as at it"
 MOVED = "constant indices; at most 2^20 cells"
+HOT = "; or computed: at most 2^20 indices times cells, each a lookup or two of a one or zero; distinct ones where they scatter"
 CLASSICAL = "`ai.onnx.ml`; "
 TREES = "2 lookups a different decision, 1 a leaf, a product"
 RECURRENT = (
@@ -42,7 +43,8 @@ NOTES: dict[str, tuple[str, str]] = {
     "Atanh": (TABLE, ""),
     "Attention": (
         "products, rows",
-        "masks constant, or computed and added; grouped heads, past keys, windows, `softcap`",
+        "masks constant, or computed and added; grouped heads, past keys, windows, `softcap`, all of `qk_matmul_output_mode`; "
+        "rows without any key give zeros",
     ),
     "AveragePool": ("requantise", "1 to 3 spatial axes; strides, pads, dilations, `auto_pad`, `ceil_mode`, `count_include_pad`"),
     "BatchNormalization": ("fused or product", "inference only; folded into the convolution or product before it where that is possible"),
@@ -69,7 +71,7 @@ NOTES: dict[str, tuple[str, str]] = {
     "Div": (
         "product, quotient, free or table",
         "by a constant without zeros; by a single number it only changes the scale; by a computed tensor, where 0 counts as one unit; "
-        "integers towards zero by at most 64 distinct numbers",
+        "integers towards zero, by computed ones of at most 2^16 or by at most 64 distinct constants",
     ),
     "Dropout": (FREE, "inference only; its mask must be unused"),
     "Einsum": ("product", "one or two operands, an ellipsis and diagonals allowed"),
@@ -81,9 +83,9 @@ NOTES: dict[str, tuple[str, str]] = {
     "Flatten": (FREE, ""),
     "Floor": (TABLE, JUMPS),
     "GRU": ("unrolled", RECURRENT),
-    "Gather": ("free or product", "constant indices, or rows of a constant table by computed ids: one-hot ids times the table"),
-    "GatherElements": (FREE, MOVED),
-    "GatherND": (FREE, MOVED),
+    "Gather": ("free or product", "constant indices, or rows of a constant or computed table by computed ids: one-hot ids times the table"),
+    "GatherElements": ("free or product", MOVED + HOT),
+    "GatherND": ("free or product", MOVED + HOT + "; no `batch_dims` then"),
     "Gelu": (TABLE, "both forms"),
     "Gemm": ("product", "`alpha`, `beta`, `transA`, `transB`; A, B and C constant or computed"),
     "GlobalAveragePool": ("requantise", ""),
@@ -113,11 +115,15 @@ NOTES: dict[str, tuple[str, str]] = {
     "MatMul": ("product", "numpy's rules; by a constant, or of two computed tensors"),
     "MatMulInteger": ("product", "exact, with constant zero points"),
     "Max": ("maximum", "computed and constant operands; operands of another scale are requantised"),
+    "MaxUnpool": ("product", "computed or constant indices of a MaxPool; at most 2^20 indices times cells of a plane"),
     "MaxPool": ("maximum", "1 to 3 spatial axes; strides, pads, dilations, `auto_pad`, `ceil_mode`; no `Indices` output"),
     "Mean": ("requantise", "computed operands only"),
     "Min": ("maximum", "as Max"),
     "Mish": (TABLE, ""),
-    "Mod": (TABLE, "by constants, at most 64 distinct; with `fmod` or without; " + JUMPS),
+    "Mod": (
+        "fused, requantise or quotient",
+        "by constants, at most 64 distinct; integers by computed ones of at most 2^16; with `fmod` or without; " + JUMPS,
+    ),
     "Mul": ("product or free", "of two computed tensors, or one and a constant; by a single number it only changes the scale"),
     "Neg": (FREE, ""),
     "Normalizer": ("as its sum or maximum and Div", CLASSICAL),
@@ -148,9 +154,11 @@ NOTES: dict[str, tuple[str, str]] = {
     "Resize": ("free or product", "constant scales or sizes; nearest, linear and cubic; no `tf_crop_and_resize`"),
     "ReverseSequence": (FREE, "constant lengths"),
     "Round": (TABLE, "halves to the even number; " + JUMPS),
+    "RotaryEmbedding": ("products", "constant or computed tables and positions; both layouts of pairs, a part of the cells, 3 and 4 axes"),
     "Scaler": ("product", CLASSICAL + "an input that is only scaled has 22 bits"),
-    "ScatterElements": ("free, sums, products or maxima", MOVED + "; a reduction of at most 64 updates a cell"),
-    "ScatterND": ("free, sums, products or maxima", MOVED + "; a reduction of at most 64 updates a cell"),
+    "Scatter": ("free or products", "as ScatterElements, which replaced it"),
+    "ScatterElements": ("free, sums, products or maxima", MOVED + "; a reduction of at most 64 updates a cell" + HOT),
+    "ScatterND": ("free, sums, products or maxima", MOVED + "; a reduction of at most 64 updates a cell" + HOT),
     "Selu": (TABLE, ""),
     "Shrink": (TABLE, JUMPS),
     "Sigmoid": ("fused or requantise", "one table for all uses in a model"),
@@ -172,6 +180,7 @@ NOTES: dict[str, tuple[str, str]] = {
     "Tan": (TABLE, "saturates at its poles"),
     "Tanh": ("fused or requantise", "one table for all uses in a model"),
     "ThresholdedRelu": (TABLE, JUMPS),
+    "TensorScatter": ("products", "computed or constant positions; both modes"),
     "Tile": (FREE, "constant repeats"),
     "TopK": ("k times ArgMax", "constant k of at most 64"),
     "Transpose": (FREE, ""),

@@ -16,6 +16,8 @@ def evaluate(node: onnx.NodeProto, opset: int, values: Mapping[int, Array]) -> l
     """The node's outputs for arrays by input position; `ValueError` where it cannot be computed."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
+    if copy.op_type == "Scatter":
+        copy.op_type, opset = "ScatterElements", 11  # its later name
     names = {position: f"input{position}" for position in values}
     for position in range(len(copy.input)):
         copy.input[position] = names.get(position, "")

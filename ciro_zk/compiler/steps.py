@@ -2,7 +2,7 @@
 
     view        Reshape, Transpose, Select (slice, pad, broadcast: per axis a list of source indices, -1 for zero), Concat
     product     MatMul, Convolution, Affine (scale * x + offset, both constant)
-    pair        Contraction, Multiply, Quotient: of two computed tensors
+    pair        Contraction, Multiply, Quotient: of two computed tensors; Floored and Remainder: of whole numbers
     sum         Sum of tensors with signs, Average over windows
     rows        Softmax, Normalise: along the last axis
     other       MaxPool, Greatest, Without, Activation, Fixed (a constant that is concatenated or put out)
@@ -239,6 +239,16 @@ class Multiply(Pair):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Quotient(Pair):
     """inputs[0] / inputs[1], cell by cell, of one shape but for axes of inputs[1] that are 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Floored(Step):
+    """floor(inputs[0] / inputs[1]) of whole numbers, cell by cell, of shapes as a Quotient's; a divisor of 0 counts as 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Remainder(Step):
+    """inputs[0] - inputs[1] inputs[2] of whole numbers, inputs[2] the floored quotient of the two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ it takes from outside keeps its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -19,11 +19,13 @@ Fold = Callable[[onnx.NodeProto], None]
 
 
 def unroll(static: Static, node: onnx.NodeProto, fold: Fold) -> bool:
-    """Fold the nodes that an If or Loop stands for; False where its condition or count is computed."""
+    """Fold the nodes that an If, Loop or Scan stands for; False where its condition or count is computed."""
     if node.op_type == "If":
         return _branch(static, node, fold)
     if node.op_type == "Loop":
         return _loop(static, node, fold)
+    if node.op_type == "Scan":
+        return _scan(static, node, fold)
     return False
 
 
@@ -101,7 +103,7 @@ def _loop(static: Static, node: onnx.NodeProto, fold: Fold) -> bool:
             return False
         going, states = bool(np.asarray(known).reshape(-1)[0]), outputs[1 : 1 + len(states)]
         for pieces, name in zip(stacked, outputs[1 + len(states) :], strict=True):
-            pieces.append(_wider(static, name, fold))
+            pieces.append(name)
     if count is None and going:
         return False
     for source, target in zip(states, node.output, strict=False):
@@ -109,12 +111,55 @@ def _loop(static: Static, node: onnx.NodeProto, fold: Fold) -> bool:
     for pieces, target in zip(stacked, node.output[len(states) :], strict=True):
         if not pieces:
             return False
-        fold(helper.make_node("Concat", pieces, [target], axis=0))
+        _stack(static, pieces, target, 0, fold)
     return True
 
 
-def _wider(static: Static, name: str, fold: Fold) -> str:
-    """A tensor with an axis of length 1 in front."""
-    static.fix(f"{name}/shape", np.array((1, *static.shapes[name]), dtype=np.int64))
+def _scan(static: Static, node: onnx.NodeProto, fold: Fold) -> bool:
+    """A round for each cell of the scanned axes: states go from round to round, what each round puts out is stacked."""
+    settings = {attribute.name: list(attribute.ints) for attribute in node.attribute if attribute.ints}
+    count = next(attribute.i for attribute in node.attribute if attribute.name == "num_scan_inputs")
+    states, scanned = list(node.input[: len(node.input) - count]), list(node.input[len(node.input) - count :])
+    stacked: list[list[str]] = [[] for _ in node.output[len(states) :]]
+    if any(name not in static.shapes for name in scanned):
+        return False
+    axes = [a % len(static.shapes[name]) for a, name in zip(settings.get("scan_input_axes", [0] * count), scanned, strict=True)]
+    rounds = {static.shapes[name][a] for a, name in zip(axes, scanned, strict=True)}
+    if len(rounds) != 1 or max(rounds) > MAX_ITERATIONS:
+        return False
+    (length,), graph = rounds, _graph(node, "body")
+    turned = settings.get("scan_input_directions", [0] * count)
+    for i in range(length):
+        prefix = f"{node.output[0]}/{i}"
+        slices = []
+        for number, (name, axis, reverse) in enumerate(zip(scanned, axes, turned, strict=True)):
+            slices.append(f"{prefix}/slice{number}")
+            static.fix(f"{slices[-1]}/index", np.array(length - 1 - i if reverse else i, dtype=np.int64))
+            fold(helper.make_node("Gather", [name, f"{slices[-1]}/index"], [slices[-1]], axis=axis))
+        outputs = _inline(static, graph, dict(zip((v.name for v in graph.input), [*states, *slices], strict=True)), prefix, fold)
+        states = outputs[: len(states)]
+        for pieces, name in zip(stacked, outputs[len(states) :], strict=True):
+            pieces.append(name)
+    for source, target in zip(states, node.output, strict=False):
+        _named(fold, source, target)
+    of_outputs = settings.get("scan_output_axes", [0] * len(stacked)), settings.get("scan_output_directions", [0] * len(stacked))
+    for pieces, target, axis, reverse in zip(stacked, node.output[len(states) :], *of_outputs, strict=True):
+        if target:
+            _stack(static, pieces[::-1] if reverse else pieces, target, axis, fold)
+    return True
+
+
+def _stack(static: Static, pieces: Sequence[str], target: str, axis: int, fold: Fold) -> None:
+    """Tensors of one shape along a new axis."""
+    if any(name not in static.shapes for name in pieces):
+        return  # behind a node that is refused itself
+    place = axis % (len(static.shapes[pieces[0]]) + 1)
+    fold(helper.make_node("Concat", [_wider(static, name, place, fold) for name in pieces], [target], axis=place))
+
+
+def _wider(static: Static, name: str, axis: int, fold: Fold) -> str:
+    """A tensor with a new axis of length 1."""
+    shape = static.shapes[name]
+    static.fix(f"{name}/shape", np.array((*shape[:axis], 1, *shape[axis:]), dtype=np.int64))
     fold(helper.make_node("Reshape", [name, f"{name}/shape"], [f"{name}/wide"]))
     return f"{name}/wide"

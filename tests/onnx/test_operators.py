@@ -10,6 +10,7 @@ from onnx import defs
 from unit.compiler.case import COUNT, Case, version
 from unit.compiler.cases import CASES
 from unit.compiler.checks import compile_and_compare, floats, model
+from unit.compiler.expanded_cases import EXPANDED
 
 from ciro_zk.compiler import compile as compile_model
 from ciro_zk.compiler import supported_operators
@@ -33,9 +34,10 @@ def test_operator(case: Case, opset: int) -> None:
 def test_every_version_is_tested() -> None:
     """The accepted versions are those that some case compiled."""
     seen: dict[str, set[int]] = {}
-    for case in CASES:
-        for opset in case.opsets:
-            for used in case.nodes(opset):
+    every = [(case.nodes, case.opsets) for case in CASES] + [(case.made, case.opsets) for case in EXPANDED]
+    for nodes, opsets in every:
+        for opset in opsets:
+            for used in nodes(opset):
                 seen.setdefault(used.op_type, set()).add(version(used.op_type, opset))
     seen |= {op: set(found) for op, found in supported_operators().items() if op in CLASSICAL}
     untested = {op: set(versions) - seen.get(op, set()) for op, versions in supported_operators().items()}

@@ -8,7 +8,7 @@ from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.draft import FEWER_BITS
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
 from ciro_zk.compiler.quantise import Ratio, fixed_ratio, free_ratio, largest
-from ciro_zk.compiler.steps import Contraction, Curve, Multiply, Pair, Quotient, Scores, Shape
+from ciro_zk.compiler.steps import Contraction, Curve, Floored, Multiply, Pair, Quotient, Remainder, Scores, Shape
 from ciro_zk.errors import BoundsError
 from ciro_zk.lookup.tables import Clamp, Sampled
 from ciro_zk.ops import Combine, Hadamard, MatMul
@@ -56,11 +56,32 @@ def quotient(context: Context, step: Quotient) -> Value:
     return context.rescale(step, result, step.shape, Ratio(1, 0, ratio.scale), step.function)
 
 
-def _dividend(context: Context, step: Quotient, shape: Shape) -> Value:
+def floored(context: Context, step: Floored) -> Value:
+    """floor(n / d) of whole numbers: exact, so nothing is rounded and nothing rescaled."""
+    shape, name, draft = cells(step.shape), step.output, context.draft
+    numerator, divisor = _dividend(context, step, shape).tensor, context.values[step.inputs[1]].tensor
+    if draft.tensors[divisor].low < 1 or int(draft.intervals[divisor][0].min()) < 1:
+        numerator, divisor = _positive(context, numerator, divisor, shape, name)
+    result = draft.divide(numerator, _wide(context, divisor, shape, name), f"{name}.quotient")
+    return Value(result, step.shape, 1.0)
+
+
+def remainder(context: Context, step: Remainder) -> Value:
+    """n - d y, smaller than |d|: of which intervals, cell by cell, know nothing."""
+    shape, name, draft = cells(step.shape), step.output, context.draft
+    numerator, divisor = _dividend(context, step, shape).tensor, context.values[step.inputs[1]].tensor
+    most = max(draft.magnitude(divisor) - 1, 0)
+    product = draft.add(Hadamard(inputs=(context.values[step.inputs[2]].tensor, divisor)), f"{name}.product")
+    rest = draft.add(Combine(inputs=(numerator, product), coefficients=(1, -1)), f"{name}.rest", known=(-most, most))
+    limit = (1 << most.bit_length()) - 1
+    return Value(draft.rescale(rest, 0, Clamp(minimum=-limit, maximum=limit), name), step.shape, 1.0)
+
+
+def _dividend(context: Context, step: Quotient | Floored | Remainder, shape: Shape) -> Value:
     if step.inputs[0] not in context.fixed:
         return context.values[step.inputs[0]]
     values = aligned(context.fixed[step.inputs[0]], len(shape))
-    scale = (largest(values) or 1.0) / context.top
+    scale = 1.0 if step.exact else (largest(values) or 1.0) / context.top
     return Value(context.constant(values, scale, shape, f"{step.output}.dividend"), step.shape, scale)
 
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import onnx
 from onnx import defs
 
-from ciro_zk.compiler.expand import attention, classical, elementwise, layout, products, quantised, recurrent, reductions, scatter
+from ciro_zk.compiler.expand import (
+    attention,
+    classical,
+    elementwise,
+    indexing,
+    layout,
+    products,
+    quantised,
+    recurrent,
+    reductions,
+    rotary,
+    scatter,
+)
 from ciro_zk.compiler.expand.parts import EXPANSIONS, Kept, Parts
 from ciro_zk.compiler.static import Static, label, schema_of
 
 __all__ = ["EXPANSIONS", "expand"]
 
-_FAMILIES = (attention, classical, elementwise, layout, products, quantised, recurrent, reductions, scatter)
+_FAMILIES = (attention, classical, elementwise, indexing, layout, products, quantised, recurrent, reductions, rotary, scatter)
 
 
 def expand(static: Static, node: onnx.NodeProto) -> list[onnx.NodeProto] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -29,32 +31,45 @@ def attention(parts: Parts) -> None:
         past = parts.shape(4)[2]
         k = parts.add("Concat", parts.name(4), k, output=_output(parts, 1), axis=2)
         v = parts.add("Concat", parts.name(5), v, output=_output(parts, 2), axis=2)
-    elif _output(parts, 1) or _output(parts, 2):
-        raise Kept
+    else:
+        for index, name in ((1, k), (2, v)):
+            if _output(parts, index):
+                parts.add("Identity", name, output=_output(parts, index))
     total = past + k_shape[2]
     k, v = (_shared(parts, name, (batch, shape[1], total, shape[3]), heads) for name, shape in ((k, k_shape), (v, v_shape)))
     turned = parts.add("Transpose", k, perm=[0, 1, 3, 2])
     dtype = parts.dtype(0)
     scale = float(parts.attribute("scale", None) or 1.0 / sqrt(size))
-    mode = int(parts.attribute("qk_matmul_output_mode", 0))
-    wanted = _output(parts, 3)
-    current = parts.add("MatMul", q, turned)
-    current = parts.add("Mul", current, parts.constant(scale, dtype), output=wanted if mode == SCORES else "")
-    cap = float(parts.attribute("softcap", 0.0))
-    if cap:
-        bounded = parts.add("Tanh", parts.add("Div", current, parts.constant(cap, dtype)))
-        current = parts.add("Mul", bounded, parts.constant(cap, dtype), output=wanted if mode == CAPPED else "")
     mask = _mask(parts, batch, length, total, past)
-    if (wanted and mode == CAPPED and not cap) or (wanted and mode == BIASED):
-        raise Kept
-    if mask is not None:
-        current = parts.add("Add", current, mask if isinstance(mask, str) else parts.constant(mask, dtype))
-    weights = parts.add("Softmax", current, output=wanted if mode == WEIGHTS else "", axis=-1)
+    stages = {SCORES: parts.add("Mul", parts.add("MatMul", q, turned), parts.constant(scale, dtype))}
+    stages[CAPPED] = _capped(parts, stages[SCORES], dtype)
+    biased = stages[CAPPED] if mask.computed is None else parts.add("Add", stages[CAPPED], mask.computed)
+    if mask.constant is not None:
+        biased = parts.add("Add", biased, parts.constant(mask.constant, dtype))
+    stages[BIASED] = biased
+    weights = parts.add("Softmax", biased, axis=-1)
+    if mask.empty is not None:
+        weights = parts.add("Mul", weights, parts.constant(~mask.empty, dtype))
+    stages[WEIGHTS] = weights
+    if _output(parts, 3):
+        mode = int(parts.attribute("qk_matmul_output_mode", SCORES))
+        if mode == BIASED and mask.left_out:
+            raise Kept("scores of minus infinity as an output", "put out the scores before the mask (qk_matmul_output_mode 0 or 1)")
+        parts.add("Identity", stages[mode], output=_output(parts, 3))
     if not flat:
         parts.result("MatMul", weights, v)
         return
     joined = parts.add("Transpose", parts.add("MatMul", weights, v), perm=[0, 2, 1, 3])
     parts.reshape(joined, (batch, length, heads * v_shape[3]), parts.node.output[0])
+
+
+def _capped(parts: Parts, scores: str, dtype: np.dtype[Any]) -> str:
+    """cap tanh(scores / cap)."""
+    cap = float(parts.attribute("softcap", 0.0))
+    if not cap:
+        return scores
+    bounded = parts.add("Tanh", parts.add("Div", scores, parts.constant(cap, dtype)))
+    return parts.add("Mul", bounded, parts.constant(cap, dtype))
 
 
 def _output(parts: Parts, index: int) -> str:
@@ -104,22 +119,41 @@ def _allowed(parts: Parts, batch: int, length: int, total: int, past: int) -> Ma
     return None if allowed.all() else allowed
 
 
-def _mask(parts: Parts, batch: int, length: int, total: int, past: int) -> Floats | str | None:
-    """What is added to the scores: a constant, or the name of a computed tensor."""
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What is added to the scores."""
+
+    constant: Floats | None
+    """`NEVER` for keys that are left out; 0 in rows without any key."""
+    empty: Mask | None
+    """Rows without any key, (..., length, 1): their weights are zeros by convention."""
+    computed: str | None
+    """A tensor."""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether there are keys that a row does not see."""
+        return self.empty is not None or (self.constant is not None and bool((self.constant <= NEVER).any()))
+
+
+def _mask(parts: Parts, batch: int, length: int, total: int, past: int) -> Added:
     allowed = _allowed(parts, batch, length, total, past)
     mask = None if allowed is None else np.where(allowed, 0.0, NEVER)
+    computed = None
     if parts.has(3):
         given = parts.static.constants.get(parts.name(3))
         if given is None:
-            if parts.dtype(3).kind != "f" or mask is not None or parts.shape(3)[-1] != total:
-                raise Kept
-            return parts.name(3)
-        own = np.where(given, 0.0, NEVER) if given.dtype.kind == "b" else np.maximum(given.astype(np.float64), NEVER)
-        own = np.pad(own, [(0, 0)] * (own.ndim - 1) + [(0, total - own.shape[-1])], constant_values=NEVER)
-        mask = own if mask is None else np.maximum(mask + own, NEVER)
-    if mask is not None and (mask <= NEVER / 2).all(axis=-1).any():
-        raise Kept  # by convention a row without any key gives zeros
-    return mask
+            if parts.dtype(3).kind != "f" or parts.shape(3)[-1] != total:
+                raise Kept("a computed mask of bools, or of fewer keys", "add a mask of floats to the scores")
+            computed = parts.name(3)
+        else:
+            own = np.where(given, 0.0, NEVER) if given.dtype.kind == "b" else np.maximum(given.astype(np.float64), NEVER)
+            own = np.pad(own, [(0, 0)] * (own.ndim - 1) + [(0, total - own.shape[-1])], constant_values=NEVER)
+            mask = own if mask is None else np.maximum(mask + own, NEVER)
+    if mask is None:
+        return Added(None, None, computed)
+    empty: Mask = np.asarray((mask <= NEVER / 2).all(axis=-1, keepdims=True))
+    return Added(np.where(empty, 0.0, mask), empty if empty.any() else None, computed)
 
 
 @expands("ReduceL2", 1, 11, 13, 18)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import helper
 
+from ciro_zk.compiler.expand import indexing
 from ciro_zk.compiler.expand.parts import Kept, Parts, expands
 
 MAX_DISTINCT = 64
@@ -98,9 +99,12 @@ def hardmax(parts: Parts) -> None:
 
 @expands("Gather", 1, 11, 13)
 def gather(parts: Parts) -> None:
-    """Rows of a constant table by computed ids: one-hot ids times the table."""
+    """Rows of a table by computed ids: one-hot ids times the table."""
     if parts.name(1) in parts.static.constants:
         raise Kept
+    if indexing.is_computed(parts, 0):
+        indexing.gather_rows(parts, int(parts.attribute("axis", 0)) % len(parts.shape(0)))
+        return
     table = np.moveaxis(parts.array(0), int(parts.attribute("axis", 0)) % parts.array(0).ndim, 0)
     axis = int(parts.attribute("axis", 0)) % table.ndim
     if table.dtype.kind not in "fiu":

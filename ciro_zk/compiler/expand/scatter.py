@@ -1,4 +1,7 @@
-"""Scatter with a reduction: the updates of one cell come one after another, in layers of at most one update a cell."""
+"""Scatter with a reduction: the updates of one cell come one after another, in layers of at most one update a cell.
+
+With computed indices: `ciro_zk.compiler.expand.indexing`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,19 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from ciro_zk.compiler.expand import indexing
 from ciro_zk.compiler.expand.parts import Kept, Parts, expands
 
 MAX_LAYERS = 64
 OPERATORS = {"add": "Add", "mul": "Mul", "max": "Max", "min": "Min"}
 
 
+@expands("Scatter", 9)
 @expands("ScatterElements", 11, 13, 16, 18)
 def scatter_elements(parts: Parts) -> None:
+    if indexing.is_computed(parts, 1):
+        indexing.scatter_elements(parts)
+        return
     indices = parts.array(1).astype(np.int64)
     shape = parts.shape(0)
     axis = int(parts.attribute("axis", 0)) % len(shape)
@@ -25,6 +33,9 @@ def scatter_elements(parts: Parts) -> None:
 
 @expands("ScatterND", 11, 13, 16, 18)
 def scatter_nd(parts: Parts) -> None:
+    if indexing.is_computed(parts, 1):
+        indexing.scatter_nd(parts)
+        return
     indices = parts.array(1).astype(np.int64)
     shape = parts.shape(0)
     depth = indices.shape[-1]

@@ -9,7 +9,7 @@ from onnx import defs
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.expand import EXPANSIONS
-from ciro_zk.compiler.lower import activation, convolution, dense, elementwise, layout, logic, order, pooling, rows, trees
+from ciro_zk.compiler.lower import activation, convolution, dense, division, elementwise, layout, logic, order, pooling, rows, trees
 from ciro_zk.compiler.lower.compositions import Composition, compositions
 from ciro_zk.compiler.lower.patterns import Norm, norms
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
@@ -18,7 +18,7 @@ from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
 
 __all__ = ["Program", "lower", "supported_operators"]
 
-_FAMILIES = (activation, convolution, dense, elementwise, layout, logic, order, pooling, rows, trees)
+_FAMILIES = (activation, convolution, dense, division, elementwise, layout, logic, order, pooling, rows, trees)
 
 QUANTISED = "scales chosen at run time are no fixed circuit: export the float model, or use static QDQ"
 HINTS = {
@@ -26,7 +26,7 @@ HINTS = {
     "DynamicQuantizeLinear": QUANTISED,
     "If": "export the model with the branch fixed",
     "Loop": "unroll it when exporting",
-    "Scan": "unroll it when exporting",
+    "Scan": "scan axes of static lengths of at most 1024",
 }
 
 

@@ -132,7 +132,7 @@ def gelu(view: NodeView) -> None:
 def pow_(view: NodeView) -> None:
     """x^c for one constant exponent."""
     view.require_numbers(0, 1)
-    exponent = _single(view, "exponents")
+    exponent = single(view, "exponents")
     if view.shape(view.output) != view.shape(view.name(0)):
         raise Refused("an exponent of a larger shape than the base", "use a single number")
     if exponent == 1.0:
@@ -141,17 +141,8 @@ def pow_(view: NodeView) -> None:
         curve(view, "power", (exponent,))
 
 
-@lowers("Mod", 10, 13, 28)
-def mod(view: NodeView) -> None:
-    """The rest of a division by one constant: the divisor's sign, or the dividend's with fmod."""
-    view.require_numbers(0, 1)
-    divisor = _single(view, "divisors")
-    if divisor == 0.0:
-        raise Refused("a division by zero", "repair the constant")
-    curve(view, "fmod" if view.attribute("fmod", 0) else "modulo", (divisor,))
-
-
-def _single(view: NodeView, what: str) -> float:
+def single(view: NodeView, what: str) -> float:
+    """Input 1, which is one number."""
     values = view.constant(1, f"one of the {what}").reshape(-1)
     if len(values) != 1:
         raise Refused(f"{len(values)} different {what}", "at most 64 distinct constants are supported")

@@ -208,6 +208,7 @@ MOVES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "CenterCropPad": ((18,), (0,)),
     "GatherElements": ((11, 13), (0,)),
     "GatherND": ((11, 12, 13), (0,)),
+    "Scatter": ((9,), (0, 2)),
     "ScatterElements": ((11, 13, 16, 18), (0, 2)),
     "ScatterND": ((11, 13, 16, 18), (0, 2)),
     "Trilu": ((14,), (0,)),

@@ -281,6 +281,7 @@ LAYOUT = [
     Case("tile", (2, 3), one("Tile", "x r"), {"r": np.array([2, 3])}),
     Case("split", (2, 6), split, lambda opset: {} if opset < 13 else {"lengths": np.array([2, 4])}),
     Case("gather", (2, 4), one("Gather", "x i", axis=1), {"i": np.array([[0, -1], [2, 2]])}),
+    Case("scatter", (2, 3), one("Scatter", "x i u", axis=1), {"i": IDS, "u": floats(RNG, *IDS.shape)}, Sensitivity(units=2), only=(9,)),
     Case("gather_elements", (2, 3), one("GatherElements", "x i", axis=1), {"i": IDS}, since=11),
     Case("gather_nd", (2, 3), one("GatherND", "x i"), {"i": np.array([[0, 1], [1, 2], [1, -1]])}, since=11),
     Case(

@@ -1,0 +1,189 @@
+"""Operators that are rewritten as others, with inputs of any type: what a runtime makes of the model as it was given is the measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from unit.compiler.case import node
+from unit.compiler.checks import Array, floats
+
+RNG = np.random.default_rng(11)
+COUNT = 6
+"""Samples."""
+
+
+@dataclass
+class Expanded:
+    """A model around one operator and samples of its inputs."""
+
+    name: str
+    nodes: Sequence[onnx.NodeProto] | Callable[[int], Sequence[onnx.NodeProto]]
+    inputs: dict[str, Array]
+    """With the samples as an axis in front."""
+    constants: dict[str, Array] = field(default_factory=dict)
+    opsets: Sequence[int] = (24,)
+    tolerance: float = 0.002
+    """Of the greatest output; whole numbers are equal."""
+    outputs: Sequence[str] = ("y",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def made(self, opset: int) -> Sequence[onnx.NodeProto]:
+        return self.nodes(opset) if callable(self.nodes) else self.nodes
+
+    def model(self, opset: int) -> onnx.ModelProto:
+        """The outputs' types are inferred."""
+        kinds = {name: helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in self.inputs.items()}
+        graph = helper.make_graph(
+            list(self.made(opset)),
+            self.name,
+            [helper.make_tensor_value_info(name, kinds[name], array.shape[1:]) for name, array in self.inputs.items()],
+            [onnx.ValueInfoProto(name=name) for name in self.outputs],
+            [numpy_helper.from_array(np.asarray(array), name) for name, array in self.constants.items()],
+        )
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+        inferred = onnx.shape_inference.infer_shapes(proto)
+        for value, found in zip(proto.graph.output, inferred.graph.output, strict=True):
+            value.type.CopyFrom(found.type)
+            value.type.tensor_type.shape.SetInParent()
+        return proto
+
+    def data(self) -> dict[str, Array]:
+        """As `compile` takes it: samples on axis 0 of the first axis."""
+        return {name: array.reshape(-1, *array.shape[2:]) for name, array in self.inputs.items()}
+
+
+def whole(low: int, high: int, *shape: int) -> Array:
+    return RNG.integers(low, high, (COUNT, *shape))
+
+
+def reals(*shape: int) -> Array:
+    return floats(RNG, COUNT, *shape)
+
+
+def distinct(cells: int, count: int, *shape: int) -> Array:
+    """Different numbers below `cells` along the last axis."""
+    return RNG.permuted(np.broadcast_to(np.arange(cells), (COUNT, *shape, cells)), axis=-1)[..., :count]
+
+
+SIGNED = whole(1, 9, 3, 4) * RNG.choice([-1, 1], (COUNT, 3, 4))
+DIVISION = [
+    Expanded("div", [node("Div", "x d")], {"x": whole(-40, 41, 3, 4), "d": SIGNED}),
+    Expanded("div_constant", [node("Div", "c d")], {"d": SIGNED}, {"c": np.array([[-33], [0], [40]])}),
+    Expanded("div_bytes", [node("Div", "x d")], {"x": whole(0, 256, 3, 4).astype(np.uint8), "d": whole(1, 7, 1, 4).astype(np.uint8)}),
+    Expanded("mod", [node("Mod", "x d")], {"x": whole(-40000, 40001, 3, 4), "d": SIGNED}),
+    Expanded("mod_positive", [node("Mod", "x d")], {"x": whole(-40, 41, 3, 4), "d": whole(1, 300, 4)}),
+    Expanded("fmod", [node("Mod", "x d", fmod=1)], {"x": whole(-40, 41, 3, 4), "d": SIGNED}),
+    Expanded("fmod_constant", [node("Mod", "c d", fmod=1)], {"d": SIGNED}, {"c": np.array(-33)}),
+]
+
+IDS = whole(-5, 5, 4, 2)
+INDEXING = [
+    Expanded("gather", [node("Gather", "x i", axis=1)], {"x": reals(2, 5, 3), "i": IDS}, opsets=(11, 13)),
+    Expanded("gather_whole", [node("Gather", "x i")], {"x": whole(-50, 50, 5), "i": IDS}),
+    Expanded(
+        "gather_elements", [node("GatherElements", "x i", axis=1)], {"x": reals(2, 5, 3), "i": whole(-5, 5, 2, 7, 3)}, opsets=(11, 13)
+    ),
+    Expanded("gather_nd", [node("GatherND", "x i")], {"x": reals(4, 5, 3), "i": whole(-4, 4, 6, 2)}, opsets=(11, 12, 13)),
+    Expanded("gather_nd_cells", [node("GatherND", "x i")], {"x": reals(4, 5, 3), "i": whole(-3, 3, 2, 6, 3)}),
+    Expanded(
+        "scatter_elements",
+        [node("ScatterElements", "x i u", axis=1)],
+        {"x": reals(4, 5), "i": distinct(5, 2, 4) - 2, "u": reals(4, 2)},
+        opsets=(11, 13, 16, 18),
+    ),
+    Expanded(
+        "scatter_elements_add",
+        [node("ScatterElements", "x i u", axis=0, reduction="add")],
+        {"x": reals(5, 3), "i": whole(-5, 5, 7, 3), "u": reals(7, 3)},
+        opsets=(16, 18),
+    ),
+    Expanded(
+        "scatter_nd",
+        [node("ScatterND", "x i u")],
+        {"x": reals(4, 5, 3), "i": distinct(4, 3)[..., None], "u": reals(3, 5, 3)},
+        opsets=(11, 13, 16, 18),
+    ),
+    Expanded(
+        "scatter_nd_add",
+        [node("ScatterND", "x i u", reduction="add")],
+        {"x": whole(0, 9, 4, 5, 3), "i": whole(-4, 4, 6, 2), "u": whole(-5, 5, 6, 3)},
+        opsets=(16, 18),
+    ),
+    Expanded("tensor_scatter", [node("TensorScatter", "x u i")], {"x": reals(2, 3, 6, 4), "u": reals(2, 3, 2, 4), "i": whole(0, 5, 2)}),
+    Expanded(
+        "tensor_scatter_circular",
+        [node("TensorScatter", "x u i", mode="circular", axis=1)],
+        {"x": reals(2, 6, 4), "u": reals(2, 3, 4), "i": whole(0, 6, 2)},
+    ),
+    Expanded("tensor_scatter_from_the_start", [node("TensorScatter", "x u")], {"x": reals(2, 6, 4), "u": reals(2, 3, 4)}),
+    Expanded(
+        "max_unpool",
+        [node("MaxUnpool", "x i", kernel_shape=[2, 2], strides=[2, 2])],
+        {"x": reals(2, 3, 2, 2), "i": (distinct(16, 4, 2, 3) + 16 * np.arange(6).reshape(2, 3, 1)).reshape(COUNT, 2, 3, 2, 2)},
+        opsets=(9, 11, 22),
+    ),
+]
+
+ANGLES = RNG.uniform(-3, 3, (10, 4)).astype(np.float32)
+TURNS = {"c": np.cos(ANGLES), "s": np.sin(ANGLES)}
+HALF = {name: table[:, :2] for name, table in TURNS.items()}
+PLACES = {"p": whole(0, 10, 2, 5)[0]}
+ROTARY = [
+    Expanded("rotary", [node("RotaryEmbedding", "x c s p")], {"x": reals(2, 3, 5, 8)}, {**TURNS, **PLACES}, (23,)),
+    Expanded("rotary_pairs", [node("RotaryEmbedding", "x c s p", interleaved=1)], {"x": reals(2, 3, 5, 8)}, {**TURNS, **PLACES}, (23,)),
+    Expanded(
+        "rotary_part",
+        [node("RotaryEmbedding", "x c s p", interleaved=1, rotary_embedding_dim=4)],
+        {"x": reals(2, 3, 5, 8)},
+        {**HALF, **PLACES},
+        (23,),
+    ),
+    Expanded(
+        "rotary_computed_places", [node("RotaryEmbedding", "x c s p", num_heads=3)], {"x": reals(2, 5, 24), "p": whole(0, 10, 2, 5)}, TURNS
+    ),
+    Expanded(
+        "rotary_computed_tables",
+        [node("RotaryEmbedding", "x c s", num_heads=3)],
+        {"x": reals(2, 5, 24), "c": np.cos(reals(2, 5, 4)), "s": np.sin(reals(2, 5, 4))},
+    ),
+]
+
+
+def scan(**settings: list[int]) -> onnx.NodeProto:
+    """state <- state + a b + w; the state before it and a - b are put out."""
+    kind = onnx.TensorProto.FLOAT
+    body = helper.make_graph(
+        [
+            helper.make_node("Mul", ["a", "b"], ["product"]),
+            helper.make_node("Add", ["product", "w"], ["moved"]),
+            helper.make_node("Add", ["s", "moved"], ["next"]),
+            helper.make_node("Identity", ["s"], ["before"]),
+            helper.make_node("Sub", ["a", "b"], ["change"]),
+        ],
+        "body",
+        [helper.make_tensor_value_info(name, kind, [2]) for name in "sab"],
+        [helper.make_tensor_value_info(name, kind, [2]) for name in ("next", "before", "change")],
+    )
+    return helper.make_node("Scan", ["x", "p", "q"], ["last", "y", "z"], body=body, num_scan_inputs=2, **settings)
+
+
+SCANNED = {"x": reals(2), "p": reals(4, 2), "q": reals(4, 2)}
+TURNED = {"scan_input_axes": [-1, 0], "scan_input_directions": [1, 0], "scan_output_axes": [1, 0], "scan_output_directions": [0, 1]}
+CONTROL = [
+    Expanded("scan", [scan()], SCANNED, {"w": np.float32([0.5, -1])}, (9, 11, 16, 24), outputs=("last", "y", "z")),
+    Expanded(
+        "scan_turned",
+        [scan(**TURNED)],
+        {**SCANNED, "p": reals(2, 4)},
+        {"w": np.float32([0.5, -1])},
+        outputs=("last", "y", "z"),
+    ),
+]
+
+EXPANDED = [*DIVISION, *INDEXING, *ROTARY, *CONTROL]
