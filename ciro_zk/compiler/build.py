@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from math import floor
 
 import numpy as np
 
 from ciro_zk.compiler.assemble import Assembled, assemble
 from ciro_zk.compiler.calibrate import Calibration
+from ciro_zk.compiler.curves import SATURATING, saturation
 from ciro_zk.compiler.emit import Context, emit
-from ciro_zk.compiler.emit.context import MAX_WHOLE, CurveKey, CurveRange, Value, cells
+from ciro_zk.compiler.emit.context import MAX_WHOLE, CurveRange, Value, cells
 from ciro_zk.compiler.emit.views import fixed_output
 from ciro_zk.compiler.fine import HEADROOM as HEADROOM_FINE
 from ciro_zk.compiler.fine import fine_inputs
@@ -19,7 +21,7 @@ from ciro_zk.compiler.lower import Program
 from ciro_zk.compiler.prepare import Prepared
 from ciro_zk.compiler.samples import input_types
 from ciro_zk.compiler.static import Static
-from ciro_zk.compiler.steps import Activation, Curve, Requantised, Softmax
+from ciro_zk.compiler.steps import Activation, Curve, CurveUse, Requantised, Softmax
 from ciro_zk.compiler.ties import check_state, groups, tied_ranges
 from ciro_zk.errors import InputError
 
@@ -27,6 +29,8 @@ HEADROOM = 1.25
 """Of inner tensors over the greatest value seen: an input that calibration has not seen may have greater ones."""
 OUTPUT_HEADROOM = 1.5
 """Of outputs: one that saturates is a wrong result, where a saturated inner value hardly shows."""
+MAX_SPREAD = 2.0
+"""Greatest ratio of two ranges for uses of a curve to share a table: none loses more than a bit by it."""
 
 MAX_COARSER, WORTH_SAVING = 2, 1.2
 """Bits of weights given up, at most, where there are at most so many times more leaves than a power of two."""
@@ -63,7 +67,7 @@ def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: M
     links = check_state(program, state, result.input_range)
     tied = groups(program, links)
     ranges = tied_ranges(program, tied, _ranges(program, result))
-    context = Context(bits, ranges, _curve_ranges(program, ranges), frozenset().union(*tied), precision, coarser)
+    context = Context(bits, ranges, _curve_ranges(program, ranges, bits), frozenset().union(*tied), precision, coarser)
     fine, steps = fine_inputs(program, ranges)
     _inputs(context, prepared.static, result, fine)
     emit(context, steps, (tensor for _, tensor in program.outputs))
@@ -73,16 +77,33 @@ def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: M
     return Built(assembled, layers, context.thresholds)
 
 
-def _curve_ranges(program: Program, ranges: Mapping[str, float]) -> dict[CurveKey, CurveRange]:
-    """The ranges of each curve: one input and one output scale, hence one table, for all its uses."""
-    found: dict[CurveKey, CurveRange] = {}
+def _curve_ranges(program: Program, ranges: Mapping[str, float], bits: int) -> dict[CurveUse, CurveRange]:
+    """The ranges of every use of a curve. Uses whose ranges are alike have the same: one input and one output scale, hence one table."""
+    uses: dict[CurveUse, CurveRange] = {}
     for step in program.steps:
         function = step.function if isinstance(step, (Activation, Requantised)) else None
         if isinstance(function, Curve):
-            before = found.get(function.key, CurveRange(0.0, 0.0))
-            argument, value = ranges[function.statistic], ranges[step.statistic]
-            found[function.key] = CurveRange(max(before.argument, argument), max(before.value, value))
-    return found
+            found = CurveRange(ranges[function.statistic], ranges[step.statistic])
+            uses[function.use] = found.cover(uses.get(function.use, found))
+    groups: list[list[CurveUse]] = []
+    for use in sorted(uses, key=lambda use: (use.key[0], uses[use].argument)):
+        near = (g for g in groups if g[0].key == use.key and all(_alike(use, uses[use], uses[other], bits) for other in g))
+        group = next(near, None)
+        if group is None:
+            groups.append([use])
+        else:
+            group.append(use)
+    return {use: reduce(CurveRange.cover, (uses[other] for other in group)) for group in groups for use in group}
+
+
+def _alike(use: CurveUse, a: CurveRange, b: CurveRange, bits: int) -> bool:
+    """Whether two uses of a curve lose little by sharing their scales, where these follow from the ranges."""
+    name, _, exact_input, exact_output = use.key
+    most = saturation(name, bits)
+    arguments = sorted(min(r.argument, most) for r in (a, b))
+    values = sorted(r.value for r in (a, b))
+    free = exact_output or name in SATURATING
+    return (exact_input or arguments[1] <= MAX_SPREAD * arguments[0]) and (free or values[1] <= MAX_SPREAD * values[0])
 
 
 def _inputs(context: Context, static: Static, result: Calibration, fine: Mapping[str, float]) -> None:

@@ -2,6 +2,7 @@
 
     Sqrt of a sum of squares                        one step, exact up to its root
     Affine after Affine, Convolution or MatMul      folded into the constants (BatchNorm, bias, scaling)
+    Affine after a view of axes of length 1         moves before it
     Affine by a number after a Pair                 folded into its factor
     Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
     Affine of the last axis before MatMuls only     folded into their constants (a norm's scale and bias)
@@ -42,6 +43,7 @@ from ciro_zk.compiler.steps import (
     Reshape,
     Scores,
     Select,
+    Shape,
     Softmax,
     Step,
     Sum,
@@ -57,7 +59,7 @@ MAX_UNEVENNESS = 4.0
 
 def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
-    rules: list[Callable[[_Steps], bool]] = [_mask, _magnitude, _affine, _scaling, _forward, _padding, _activation, _residual]
+    rules: list[Callable[[_Steps], bool]] = [_mask, _magnitude, _squeezed, _affine, _scaling, _forward, _padding, _activation, _residual]
     current = _Steps(program.steps, {name for _, name in program.outputs})
     while any(rule(current) for rule in rules):
         pass
@@ -156,6 +158,36 @@ def _affine(steps: _Steps) -> bool:
         steps.replace([source, step], [merged])
         changed = True
     return changed
+
+
+def _squeezed(steps: _Steps) -> bool:
+    """weight * x + offset, of an x that was only given or rid of axes of length 1, before that view: a bias then meets its product."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        view = steps.by_name.get(step.inputs[0]) if isinstance(step, Affine) and len(step.inputs) == 1 else None
+        if not isinstance(step, Affine) or not isinstance(view, Reshape) or uses[view.output] != 1 or step.shape != view.shape:
+            continue
+        source = steps.by_name.get(view.inputs[0])
+        if not isinstance(source, Product) or step.exact != source.exact:
+            continue
+        weight, offset = (_reviewed(values, view.shape, source.shape) for values in (step.weight, step.offset))
+        if weight is None or (offset is None and step.offset is not None):
+            continue
+        moved = replace(step, inputs=view.inputs, output=f"{step.output}#before", shape=source.shape, weight=weight, offset=offset)
+        last = replace(view, inputs=(moved.output,), output=step.output, statistic=step.statistic, exact=step.exact)
+        steps.replace([view, step], [moved, last])
+        changed = True
+    return changed
+
+
+def _reviewed(values: Floats | None, shape: Shape, wanted: Shape) -> Floats | None:
+    """A constant that broadcasts to `shape` as one that broadcasts to `wanted`, if these differ by axes of length 1 alone."""
+    if values is None or [d for d in shape if d != 1] != [d for d in wanted if d != 1]:
+        return None
+    aligned = values.reshape((1,) * (len(shape) - values.ndim) + values.shape)
+    kept = iter([length for length, d in zip(aligned.shape, shape, strict=True) if d != 1])
+    return aligned.reshape([1 if d == 1 else next(kept) for d in wanted])
 
 
 def _mask(steps: _Steps) -> bool:

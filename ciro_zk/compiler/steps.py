@@ -14,6 +14,7 @@ activation along. An *exact* step makes whole numbers at scale 1 (ONNX's integer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,13 @@ class Leaky:
     slope: float
 
 
+class CurveUse(NamedTuple):
+    """Uses with equal keys can share a table."""
+
+    key: tuple[str, tuple[float, ...], bool, bool]
+    statistic: str
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A function of `ciro_zk.compiler.curves` by name and parameters; `statistic` names the tensor of its arguments."""
@@ -52,9 +60,9 @@ class Curve:
     exact_output: bool = False
 
     @property
-    def key(self) -> tuple[str, tuple[float, ...], bool, bool]:
-        """Uses with equal keys share a table."""
-        return self.name, self.parameters, self.exact_input, self.exact_output
+    def use(self) -> CurveUse:
+        """The function and the tensor it is applied to."""
+        return CurveUse((self.name, self.parameters, self.exact_input, self.exact_output), self.statistic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,11 +39,11 @@ HARD_SWISH = "a = Add h three\nb = Clip a zero six\nd = Mul h b\ny = Div d six"
 MISH = "a = Softplus h\nb = Tanh a\ny = Mul h b"
 
 
-def compiled(text: str, used: Sequence[str] = ()) -> tuple[Any, onnx.ModelProto, Any]:
+def compiled(text: str, width: int = 8, product: str = "h") -> tuple[Any, onnx.ModelProto, Any]:
     rng = np.random.default_rng(0)
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"], name="product"), *nodes_of(text)]
+    nodes = [helper.make_node("MatMul", ["x", "w"], [product], name="product"), *nodes_of(text)]
     names = {name for n in nodes for name in n.input}
-    constants = {k: np.float32(v) for k, v in CONSTANTS.items() if k in names} | {"w": floats(rng, 4, 8)}
+    constants = {k: np.float32(v) for k, v in CONSTANTS.items() if k in names} | {"w": floats(rng, 4, width)}
     proto = model(nodes, {"x": (2, 4)}, constants)
     data = floats(rng, 40, 4, scale=1.5)
     return compile_model(proto, data), proto, data
@@ -60,6 +59,14 @@ def test_one_requantisation(text: str) -> None:
     (expected,) = session.run(None, {"x": data[:2]})
     assert np.abs(values[port.tensor] * port.scale - expected).max() < 0.02
     check_witness(circuit.graph, values)
+    check_complete(circuit)
+
+
+@pytest.mark.parametrize("text", [GELU_ERF, GELU_TANH_2, HARD_SWISH])
+def test_a_function_of_a_sum(text: str) -> None:
+    """The sum could be one of its parts; the function is found behind it, and goes into the product's table."""
+    circuit, _, _ = compiled("h = Add m x\n" + text, width=4, product="m")
+    assert sum(isinstance(node.op, Requantise) for node in circuit.graph.nodes) == 1
     check_complete(circuit)
 
 

@@ -175,6 +175,27 @@ def test_curves_share_one_table() -> None:
     check_complete(circuit)
 
 
+def test_curves_of_far_ranges_have_tables_of_their_own() -> None:
+    """The first function's values are a hundredth of the second's: one unit for both would leave it a few bits."""
+    rng = np.random.default_rng(0)
+    nodes = [node("MatMul", "x w1", "a"), node("Gelu", "a", "b"), node("MatMul", "b w2", "c"), node("Gelu", "c", "y")]
+    constants = {"w1": floats(rng, 8, 8, scale=0.01), "w2": floats(rng, 8, 3, scale=30.0)}
+    circuit = compile_model(model(nodes, {"x": (1, 8)}, constants, opset=20), floats(rng, 32, 8))
+    assert sum(table.kind in ("graph", "window") for table in circuit.graph.tables) == 2
+    assert relative_error(circuit) < 0.003
+    check_complete(circuit)
+
+
+@pytest.mark.parametrize("bias", [(4, 1), (1,)])
+def test_a_bias_behind_a_squeeze_joins_the_convolution(bias: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    nodes = [node("Conv", "x k", "c"), node("Reshape", "c shape", "s"), node("Add", "s b", "y")]
+    constants = {"k": floats(rng, 4, 2, 3, 1), "shape": np.array((1, 4, 6)), "b": floats(rng, *bias)}
+    circuit = compile_model(model(nodes, {"x": (1, 2, 8, 1)}, constants), floats(rng, 16, 2, 8, 1))
+    assert count(circuit.graph, Requantise) == 1 and relative_error(circuit) < 0.002
+    check_complete(circuit)
+
+
 def test_leaky_relu_with_a_small_slope_at_16_bits() -> None:
     """Too wide for a table of its own: relu(x) - relu(-slope x)."""
     rng = np.random.default_rng(0)

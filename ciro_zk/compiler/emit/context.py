@@ -13,7 +13,7 @@ from ciro_zk.circuit.op import Op
 from ciro_zk.compiler import curves, scores
 from ciro_zk.compiler.draft import Draft
 from ciro_zk.compiler.quantise import Ratio, activation_top, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up
-from ciro_zk.compiler.steps import Clip, Curve, Floats, Function, Leaky, Scores, Shape, Step, Test
+from ciro_zk.compiler.steps import Clip, Curve, CurveUse, Floats, Function, Leaky, Scores, Shape, Step, Test
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
 
@@ -32,13 +32,14 @@ TESTS: dict[str, tables.Function] = {
 
 @dataclass(frozen=True, slots=True)
 class CurveRange:
-    """The greatest |argument| and |value| of a curve, over all its uses."""
+    """The greatest |argument| and |value| of a curve."""
 
     argument: float
     value: float
 
-
-CurveKey = tuple[str, tuple[float, ...], bool, bool]
+    def cover(self, other: CurveRange) -> CurveRange:
+        """The ranges of both."""
+        return CurveRange(max(self.argument, other.argument), max(self.value, other.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Context:
     """Bits of a step that `precision` does not name, and of one limb of a weight."""
     ranges: Mapping[str, float]
     """max|x| by ONNX tensor name."""
-    curve_ranges: Mapping[CurveKey, CurveRange]
+    curve_ranges: Mapping[CurveUse, CurveRange]
+    """Uses with equal ranges share a table."""
     tied: Set[str]
     """Statistics whose scale is hit exactly, since other tensors have the same."""
     precision: Mapping[str, int] = field(default_factory=dict)
@@ -100,19 +102,19 @@ class Context:
         return (peak if peak > 0 else 1.0) / self.top
 
     def curve_scale(self, curve: Curve) -> float:
-        """The one input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
+        """The input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
         if curve.exact_input:
             return 1.0
-        peak = self.curve_ranges[curve.key].argument
+        peak = self.curve_ranges[curve.use].argument
         return max(min(peak if peak > 0 else 1.0, curves.saturation(curve.name, self.bits)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
 
     def curve_unit(self, curve: Curve) -> float:
-        """The one output scale of a curve."""
+        """The output scale of a curve."""
         if curve.exact_output:
             return 1.0
         if curve.name in curves.SATURATING:
             return 1.0 / self.top
-        return (self.curve_ranges[curve.key].value or 1.0) / self.top
+        return (self.curve_ranges[curve.use].value or 1.0) / self.top
 
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""

@@ -80,34 +80,56 @@ def compositions(static: Static) -> dict[str, Composition]:
 
 
 def _match(static: Static, producers: dict[str, onnx.NodeProto], node: onnx.NodeProto) -> Composition | None:
-    """The function that a node completes, of the one tensor that its parts depend on."""
+    """The function that a node completes, of the nearest tensor that all its parts depend on."""
+    shape = static.shapes.get(node.output[0])
+    for source in _sources(static, producers, node):
+        if static.shapes.get(source) != shape or not _depends_on(static, producers, node.output[0], source):
+            continue
+        with np.errstate(all="ignore"):
+            result = _evaluate(static, producers, node.output[0], {source: GRID})
+        for (name, parameters), expected in KNOWN.items():
+            if np.allclose(result, expected, rtol=0, atol=TOLERANCE):
+                return Composition(source, name, parameters)
+    return None
+
+
+def _operands(static: Static, node: onnx.NodeProto) -> list[str]:
+    """The computed inputs of a node."""
+    return [name for name in node.input if name and _number(static, name) is None]
+
+
+def _part(static: Static, producers: dict[str, onnx.NodeProto], name: str) -> onnx.NodeProto | None:
+    """The node that makes a tensor, if it can be part of a function."""
+    made = producers.get(name)
+    return None if made is None or made.op_type not in OPERATORS or any(_is_array(static, operand) for operand in made.input) else made
+
+
+def _sources(static: Static, producers: dict[str, onnx.NodeProto], node: onnx.NodeProto) -> list[str]:
+    """What a node may be a function of: tensors before it, the nearest first."""
+    found = dict.fromkeys(_operands(static, node))
+    for name in (pending := list(found)):
+        made = _part(static, producers, name)
+        for operand in _operands(static, made) if made is not None and len(found) <= MAX_NODES else ():
+            if operand not in found:
+                found[operand] = None
+                pending.append(operand)
+    return list(found)
+
+
+def _depends_on(static: Static, producers: dict[str, onnx.NodeProto], target: str, source: str) -> bool:
+    """Whether a tensor is a function of `source` alone, by few nodes."""
     parts: set[str] = set()
-    leaves: set[str] = set()
-    pending = [node.output[0]]
+    pending = [target]
     while pending:
         name = pending.pop()
-        if name in parts or _number(static, name) is not None:
+        if name in parts or name == source:
             continue
-        made = producers.get(name)
-        if made is None or made.op_type not in OPERATORS or any(_is_array(static, operand) for operand in made.input):
-            leaves.add(name)
-            continue
+        made = _part(static, producers, name)
         parts.add(name)
-        if len(parts) > MAX_NODES:
-            return None
-        pending.extend(operand for operand in made.input if operand)
-    if len(leaves) != 1:
-        return None
-    (source,) = leaves
-    if static.shapes.get(source) != static.shapes.get(node.output[0]):
-        return None
-    values: dict[str, Floats] = {source: GRID}
-    with np.errstate(all="ignore"):
-        result = _evaluate(static, producers, node.output[0], values)
-    for (name, parameters), expected in KNOWN.items():
-        if np.allclose(result, expected, rtol=0, atol=TOLERANCE):
-            return Composition(source, name, parameters)
-    return None
+        if made is None or len(parts) > MAX_NODES:
+            return False
+        pending.extend(_operands(static, made))
+    return True
 
 
 def _number(static: Static, name: str) -> float | None:
