@@ -9,6 +9,7 @@
     │   └── ProofFormatError        a malformed, truncated, oversized, foreign or damaged proof, key, circuit or manifest
     ├── ProofRejected               well-formed, but false: the verdict of the verifier, with stage and reason
     ├── AccuracyError               no precision reaches the accuracy asked for
+    ├── SettlementError             a call that a contract or the ledger refuses, by its code; the state is unchanged
     └── ResourceError               memory or disk will not do
 
     AccuracyWarning                 a circuit's accuracy may not be what was measured
@@ -32,6 +33,7 @@ __all__ = [
     "ProofFormatError",
     "ProofRejected",
     "ResourceError",
+    "SettlementError",
     "UnsupportedNode",
     "UnsupportedOperator",
 ]
@@ -309,3 +311,19 @@ class ResourceError(CiroError):
         self.args = (message,)
         self.needed = needed
         self.available = available
+
+
+class SettlementError(CiroError):
+    """A call that a contract or the ledger refuses; its state is unchanged.
+
+    Parameters
+    ----------
+    code : str
+        The same on every chain; `ciro_zk.settlement.parameters.CODES` says what it means.
+    message, remedy
+        As in `CiroError`.
+    """
+
+    def __init__(self, code: str, message: str = "", *, remedy: str = "") -> None:
+        super().__init__(f"{code}: {message}" if message else code, remedy=remedy)
+        self.code = code
