@@ -4,6 +4,8 @@
 #   make demo        proves and verifies LeNet-5 on a real digit, and shows tamperings rejected
 #   make test        ruff, mypy, import-linter, then every test that takes seconds
 #   make test-long   the tests that take minutes
+#   make starknet    the Cairo compiler and the Starknet VM that the contracts' tests use, under build/ and .venv-starknet
+#   make contracts   compiles the Cairo contracts into ciro_zk/settlement/artifacts
 #   make notebooks   executes the notebooks
 #   make models      the tests on third-party models (fetches them, pinned by version and sha256), and a table of their figures
 #   make bench       kernels and whole proofs, beside the peers that are installed
@@ -15,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-long notebooks models bench fuzz peers format clean
+.PHONY: help setup demo lint test test-long starknet contracts notebooks models bench fuzz peers format clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -49,10 +51,18 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
+	@$(MAKE) --no-print-directory starknet || echo "no Starknet tools here (see above): their tests will be skipped, with the reason"
 	$(PYTEST) -m "not long and not models"
 
 test-long: setup
 	$(PYTEST) -m "long"
+
+starknet:
+	tools/starknet/setup_cairo.sh build/cairo
+	PYTHON="$(PYTHON)" tools/starknet/setup_vm.sh .venv-starknet
+
+contracts: starknet
+	"$(PYTHON)" settlement/starknet/build.py
 
 notebooks: setup
 	$(if $(NOTEBOOKS),$(PYTEST) --nbmake --nbmake-timeout=900 $(NOTEBOOKS),@echo "there are no notebooks")
@@ -91,4 +101,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-ezkl .venv-jstprove .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks dist build
+	rm -rf $(VENV) .venv-ezkl .venv-jstprove .venv-starknet .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks dist build

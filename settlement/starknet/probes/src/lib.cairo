@@ -1,0 +1,2 @@
+pub mod arithmetic;
+pub mod network;

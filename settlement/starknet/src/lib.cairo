@@ -1,0 +1,5 @@
+pub mod arithmetic;
+pub mod checkpoints;
+pub mod interfaces;
+pub mod parameters;
+pub mod token;
