@@ -1,4 +1,4 @@
-"""A small GPT's blocks with random weights, as PyTorch exports them: multi-head causal attention, GELU, layer norms."""
+"""GPTs with random weights, as PyTorch exports them: multi-head causal attention, GELU, layer norms, with and without embeddings."""
 
 from __future__ import annotations
 
@@ -65,19 +65,42 @@ class _Blocks:
         inner = self.dense(f"{name}.up", self.norm(f"{name}.norm2", x), self.width, 4 * self.width)
         return self.add("Add", name, x, self.dense(f"{name}.down", self.add("Gelu", f"{name}.gelu", inner), 4 * self.width, self.width))
 
+    def stack(self, layers: int, x: str) -> str:
+        """The blocks and a last norm, "hidden"."""
+        for i in range(layers):
+            x = self.block(f"block{i}", x)
+        return self.norm("hidden", x)
+
+    def model(self, name: str, ports: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
+        """The finished model, of one input and one output."""
+        graph = helper.make_graph(self.nodes, name, ports[:1], ports[1:], self.weights)
+        doc = "Random weights in a known shape, for ciro_zk's benchmarks (benches/transformer.py)."
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="ciro_zk", doc_string=doc
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
 
 def gpt_blocks(seed: int = 0, *, layers: int = 2, tokens: int = 16, width: int = 64, heads: int = 4) -> onnx.ModelProto:
     """GPT blocks and a last norm: embeddings [1,16,64] -> hidden states [1,16,64]; 2 layers, 4 heads, 100,096 parameters, 1.64M MAC."""
     build = _Blocks(tokens, width, heads, np.random.Generator(np.random.PCG64(seed)))
-    x = "embeddings"
-    for i in range(layers):
-        x = build.block(f"block{i}", x)
-    build.norm("hidden", x)
+    build.stack(layers, "embeddings")
     ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, tokens, width]) for name in ("embeddings", "hidden")]
-    graph = helper.make_graph(build.nodes, "gpt_blocks", ports[:1], ports[1:], build.weights)
-    doc = "Random weights in a known shape, for ciro_zk's benchmarks (benches/transformer.py)."
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="ciro_zk", doc_string=doc
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return build.model("gpt_blocks", ports)
+
+
+def gpt(
+    seed: int = 0, *, layers: int = 12, tokens: int = 32, width: int = 768, heads: int = 12, vocabulary: int = 50257, positions: int = 1024
+) -> onnx.ModelProto:
+    """A GPT whose head is tied to its embedding: ids [1,32] -> logits of the last token [1,1,50257]; GPT-2 small's shape, 124M parameters."""
+    build = _Blocks(tokens, width, heads, np.random.Generator(np.random.PCG64(seed)))
+    table = build.normal("embedding", vocabulary, width, deviation=0.02)
+    words = build.add("Gather", "words", table, "ids", axis=0)
+    places = build.normal("positions", positions, width, deviation=0.02)
+    places = build.add("Gather", "places", places, build.constant("order", np.arange(tokens)[None]), axis=0)
+    hidden = build.stack(layers, build.add("Add", "embedded", words, places))
+    last = build.add("Gather", "last", hidden, build.constant("end", np.array([tokens - 1])), axis=1)
+    build.add("MatMul", "logits", last, build.add("Transpose", "head", table, perm=[1, 0]))
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, [1, tokens])
+    return build.model("gpt", [ids, helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, vocabulary])])

@@ -21,7 +21,7 @@ from ciro_zk.compiler.lower import Program
 from ciro_zk.compiler.prepare import Prepared
 from ciro_zk.compiler.samples import input_types
 from ciro_zk.compiler.static import Static
-from ciro_zk.compiler.steps import Activation, Curve, CurveUse, Requantised, Softmax
+from ciro_zk.compiler.steps import Activation, Curve, CurveUse, Product, Requantised, Softmax
 from ciro_zk.compiler.ties import check_state, groups, tied_ranges
 from ciro_zk.errors import InputError
 
@@ -31,6 +31,10 @@ OUTPUT_HEADROOM = 1.5
 """Of outputs: one that saturates is a wrong result, where a saturated inner value hardly shows."""
 MAX_SPREAD = 2.0
 """Greatest ratio of two ranges for uses of a curve to share a table: none loses more than a bit by it."""
+
+MAX_FINE = 1 << 25
+"""Weights of a model: of one with more, those that are larger than `LARGE_MODEL_FINE_CELLS` keep to b bits."""
+LARGE_MODEL_FINE_CELLS = 1 << 16
 
 MAX_COARSER, WORTH_SAVING = 2, 1.2
 """Bits of weights given up, at most, where there are at most so many times more leaves than a power of two."""
@@ -68,6 +72,8 @@ def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: M
     tied = groups(program, links)
     ranges = tied_ranges(program, tied, _ranges(program, result))
     context = Context(bits, ranges, _curve_ranges(program, ranges, bits), frozenset().union(*tied), precision, coarser)
+    if sum(step.weight.size for step in program.steps if isinstance(step, Product)) > MAX_FINE:
+        context.max_fine_cells = LARGE_MODEL_FINE_CELLS
     fine, steps = fine_inputs(program, ranges)
     _inputs(context, prepared.static, result, fine)
     emit(context, steps, (tensor for _, tensor in program.outputs))

@@ -11,6 +11,8 @@
     Activation after a requantised step             goes into its table
     Sum with a product                              goes into the product's accumulator (residual connections)
 
+A weight that several products have stays as it is: what would change it is not folded into it.
+
 A step is fused with its source only where nothing else uses the source and the source is no output of the model.
 """
 
@@ -253,7 +255,7 @@ def _forward(steps: _Steps) -> bool:
             continue
         made = []
         for user in users:
-            if not isinstance(user, MatMul) or user.weight.ndim != 2 or step.output in user.inputs[1:]:
+            if not isinstance(user, MatMul) or user.is_tied or user.weight.ndim != 2 or step.output in user.inputs[1:]:
                 break
             bias = offset @ user.weight
             made.append(
@@ -301,6 +303,8 @@ def _folded_weight(source: Product, step: Affine) -> Floats | None:
     if isinstance(source, MatMul):
         if any(d != 1 for d in aligned.shape[:-1]):
             return None
+        if source.is_tied:
+            return source.weight if (factor == 1.0).all() else None
         return source.weight * aligned.reshape(-1)
     if isinstance(source, Convolution):
         if any(d != 1 for a, d in enumerate(aligned.shape) if a != 1):
@@ -419,7 +423,9 @@ def _residual(steps: _Steps) -> bool:
 
 def _joins(step: Step | None, uses: Counter[str]) -> bool:
     """Whether a product's accumulator can take part in a sum."""
-    return isinstance(step, (MatMul, Convolution)) and uses[step.output] == 1 and step.function is None and len(step.inputs) == 1
+    if not isinstance(step, (MatMul, Convolution)) or (isinstance(step, MatMul) and step.is_tied):
+        return False
+    return uses[step.output] == 1 and step.function is None and len(step.inputs) == 1
 
 
 def _signed(steps: _Steps, step: Sum, position: int) -> Product:

@@ -21,6 +21,7 @@ from ciro_zk.compiler.lower import Program, lower
 from ciro_zk.compiler.shapes import fix_shapes
 from ciro_zk.compiler.static import Static
 from ciro_zk.compiler.steps import Activation, Convolution, Curve, Product, Requantised, Scores
+from ciro_zk.compiler.ties import tie_weights
 from ciro_zk.errors import AccuracyWarning, InputError
 from ciro_zk.progress import Progress
 
@@ -71,6 +72,7 @@ def prepare(
     num_checked = samples.fit_shapes(checked, fixed, "validation")
     static = fold(model, fixed)
     program = lower(static)
+    tie_weights(program)
     fuse(program)
     keep = _num_compared(program)
     given = _feeds(*samples.complete(model, checked, num_checked, fixed, ranges), keep) if checked else []

@@ -210,6 +210,11 @@ class Product(Requantised):
 class MatMul(Product):
     """x (..., s, k) by weight (..., k, o); leading axes are equal, or the weight has none."""
 
+    is_tied: bool = False
+    """Other steps have this weight too, as it is or transposed: one tensor stands for all."""
+    turned: bool = False
+    """It is the transpose of the first one's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Convolution(Product):

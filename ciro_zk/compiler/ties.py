@@ -1,4 +1,5 @@
-"""Tensors that share one scale: a state going in and coming out, the hidden states of an unrolled recurrence.
+"""Tensors that share one scale: a state going in and coming out, the hidden states of an unrolled recurrence; and large weights that
+several products have.
 
 Tied tensors get the greatest of their calibrated ranges, and requantisations to them hit that scale exactly. So a state
 put out is, integer by integer, a state that can be put in, and the weights that multiply a hidden state are the same
@@ -8,14 +9,42 @@ integers at every step: one tensor, committed once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import prod
+
+import numpy as np
 
 from ciro_zk.compiler.curves import SATURATING
 from ciro_zk.compiler.lower import Program
-from ciro_zk.compiler.steps import Activation, Curve, Requantised, Step
+from ciro_zk.compiler.steps import Activation, Curve, Floats, MatMul, Requantised, Step
 from ciro_zk.errors import InputError
 
 Ranges = Mapping[str, float]
+MIN_TABLE = 1 << 16
+"""Cells of a weight that is worth one scale for all its uses."""
+
+
+def tie_weights(program: Program) -> None:
+    """Find the large weights that several products have, as they are or transposed: a language model's embedding and its head."""
+    firsts: list[MatMul] = []
+    tied: dict[str, MatMul] = {}
+    for step in program.steps:
+        if not isinstance(step, MatMul) or step.exact or step.weight.ndim != 2 or step.weight.size < MIN_TABLE:
+            continue
+        for first in firsts:
+            turned = not _equal(first.weight, step.weight)
+            if not turned or _equal(first.weight.T, step.weight):
+                tied[first.output] = replace(first, is_tied=True)
+                weight = first.weight.T if turned else first.weight
+                tied[step.output] = replace(step, weight=weight, is_tied=True, turned=turned)
+                break
+        else:
+            firsts.append(step)
+    program.steps = [tied.get(step.output, step) for step in program.steps]
+
+
+def _equal(a: Floats, b: Floats) -> bool:
+    return a.shape == b.shape and bool((a[0] == b[0]).all()) and np.array_equal(a, b)
 
 
 def check_state(program: Program, state: Mapping[str, str] | None, declared: Iterable[str]) -> dict[str, str]:

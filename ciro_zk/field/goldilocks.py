@@ -22,6 +22,8 @@ MODULUS = np.uint64(P)
 EPSILON = np.uint64(2**32 - 1)
 _HALF = np.uint64((P - 1) // 2)
 _32 = np.uint64(32)
+_CHUNK = 1 << 15
+"""Cells that a conversion works on at once: they stay in the cache."""
 
 
 def _canonical(r: Base) -> Base:
@@ -131,9 +133,13 @@ def from_signed(values: NDArray[np.int64]) -> Base:
     values = np.asarray(values)
     if values.dtype.kind not in "iub" or values.dtype == np.uint64:
         raise TypeError(f"expected signed integers of at most 64 bits, got {values.dtype}")
-    values = values.astype(np.int64)
-    words = values.view(np.uint64)
-    return np.where(values < 0, words - EPSILON, words)
+    words = np.empty(values.shape, dtype=np.uint64)
+    flat, source = words.reshape(-1), values.reshape(-1)
+    for start in range(0, flat.size, _CHUNK):
+        part = flat[start : start + _CHUNK]
+        part.view(np.int64)[:] = source[start : start + _CHUNK]
+        part -= (part.view(np.int64) >> 63).view(np.uint64) & EPSILON  # 2^64 - p of negative ones
+    return words
 
 
 def to_signed(a: Base) -> NDArray[np.int64]:

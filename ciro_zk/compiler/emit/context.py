@@ -72,6 +72,8 @@ class Context:
     """Bits by the name of a step's output."""
     coarser: int = 0
     """Bits by which weights are coarser than `useful_shift` asks for."""
+    max_fine_cells: int = 1 << 20
+    """Larger weights keep to b bits: a second limb of every cell would double the memory of their registration."""
     bits: int = 0
     """Those of the step being emitted."""
     draft: Draft = field(default_factory=Draft)

@@ -16,7 +16,7 @@ import numpy as np
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.op import Op
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
-from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up, useful_shift
+from ciro_zk.compiler.quantise import ProductScale, Ratio, largest, product_scale, quantise, round_half_up, top, useful_shift
 from ciro_zk.compiler.steps import Affine, Convolution, Curve, Floats, MatMul, Product, Scores, Shape, Test
 from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
@@ -26,8 +26,6 @@ MAX_FINE = 1 << 50
 """Weights of more bits than asked for must leave the accumulator's soundness bound below this, far from the field's half."""
 MAX_FREE_OFFSET_BITS = 2
 """A constant of up to this many bits more than an activation's is added without a requantisation."""
-MAX_FINE_CELLS = 1 << 20
-"""Larger weights keep to b bits: a second limb of every cell would double the memory of their registration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +99,8 @@ def product(context: Context, step: Product) -> Value:
         return _scalar(context, step)
     if step.exact and isinstance(step, Affine) and not step.signs and prod(step.shape) <= MAX_MAPPED:
         return _mapped(context, step)
+    if isinstance(step, MatMul) and step.is_tied:
+        return _tied(context, step)
     name = step.output
     q_scale = context.q_scale(step, step.function)
     main = _accumulate(context, step, step.inputs[0], q_scale, name)
@@ -130,6 +130,24 @@ def product(context: Context, step: Product) -> Value:
     return Value(context.reshape(result.tensor, step.shape, name), step.shape, result.scale)
 
 
+def _tied(context: Context, step: MatMul) -> Value:
+    """By a weight that other steps have too: one tensor at one scale, so that each step rescales its own result."""
+    name, value = step.output, context.values[step.inputs[0]]
+    operands = _operands(step, value.shape)
+    scale = (largest(operands.weight) or 1.0) / top(context.base_bits)
+    weight = context.weight(np.swapaxes(operands.weight, 1, 2) if step.turned else operands.weight, scale, f"{name}.weight")
+    if step.turned:
+        weight = context.transpose(weight, (0, 2, 1), f"{name}.weight")
+    x = context.reshape(value.tensor, operands.x, f"{name}.x")
+    tensor, unit = context.draft.add(operands.op(x, weight), f"{name}.acc"), value.scale * scale
+    if step.offset is not None and step.offset.any():
+        constant = operands.bias(aligned(step.offset, len(cells(step.shape))))
+        bias = context.constant(constant, unit, operands.shape, f"{name}.bias")
+        tensor = context.draft.add(Combine(inputs=(tensor, bias), coefficients=(1, 1)), f"{name}.sum")
+    result = context.requantise(step, tensor, unit, step.function)
+    return Value(context.reshape(result.tensor, step.shape, name), step.shape, result.scale)
+
+
 @dataclass(frozen=True, slots=True)
 class Accumulated:
     """An accumulator: q = multiplier * acc / 2^shift, one unit of acc is `unit`."""
@@ -156,7 +174,7 @@ def _scale(context: Context, operands: Operands, value: Value, q_scale: float, w
     least = useful_shift(operands.terms, x_peak) - context.coarser
     fine = product_scale(peak, value.scale, q_scale, weight_bits or context.bits, least)
     width = context.draft.weight_bits(max(1, round_half_up(peak / fine.weight)), context.base_bits)
-    is_fine = operands.weight.size <= MAX_FINE_CELLS and operands.terms * x_peak << width <= MAX_FINE
+    is_fine = operands.weight.size <= context.max_fine_cells and operands.terms * x_peak << width <= MAX_FINE
     return fine if is_fine else product_scale(peak, value.scale, q_scale, context.bits)
 
 
