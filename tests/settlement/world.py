@@ -217,7 +217,19 @@ class World:
     def check_invariants(self) -> None:
         """Tokens are conserved, and every contract's tokens are what it owes."""
         supply = int(self.see("CiroToken.total_supply"))
-        accounts = {HOLDER, CLIENT, OWNER, ANYONE, CHALLENGER, STRANGER, *WORKERS, *SIGNERS, *GUARDIANS, *REPORTERS, *self.chain.addresses.values()}
+        accounts = {
+            HOLDER,
+            CLIENT,
+            OWNER,
+            ANYONE,
+            CHALLENGER,
+            STRANGER,
+            *WORKERS,
+            *SIGNERS,
+            *GUARDIANS,
+            *REPORTERS,
+            *self.chain.addresses.values(),
+        }
         assert sum(self.balance(account) for account in accounts) == supply
         assert self.balance(self.chain.addresses["JobManager"]) == sum(self.see("JobManager.totals"))
         pools = [self.see("StakeVault.pool_of", worker) for worker in WORKERS]
