@@ -27,7 +27,6 @@ from ciro_zk.circuit.claims import (
     split_accumulators,
     tau_length,
 )
-from ciro_zk.circuit.graph import Port
 from ciro_zk.circuit.plan import padded_vars, point_term
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.commitment.verifier import verify_opening
@@ -58,14 +57,17 @@ class Checking:
         self,
         program: Program,
         statement: Statement,
-        public: Mapping[int, Integers],
+        inputs: Mapping[str, Integers],
+        outputs: Mapping[str, Integers],
         body: bytes,
         source: str,
         kernels: Kernels | None = None,
     ) -> None:
         self.program, self.plan = program, program.plan
         self.statement, self.kernels = statement, kernels or plain_kernels()
-        self.public = public
+        # apart, since an output may be an input's tensor, and two outputs the same
+        self.inputs = {port.tensor: inputs[port.name] for port in program.graph.inputs}
+        self.outputs = outputs
         self.transcript = VerifierTranscript(PROTOCOL, body, source)
         self.ledger = ClaimLedger()
 
@@ -154,7 +156,7 @@ class Checking:
             shape = graph.tensors[port.tensor].shape
             point = self.transcript.challenges("output point", padded_vars(shape))
             form, constant = output_form(self.plan, i, point)
-            value = linear_form.value_on(point_term(point, shape), self.public[port.tensor])
+            value = linear_form.value_on(point_term(point, shape), self.outputs[port.name])
             self.ledger.add(f"output {port.name}", form, value - constant)
 
     def check_opening(self, witness_root: bytes) -> None:
@@ -176,7 +178,7 @@ class Checking:
                 forms.append((claim.form, weight))
         for tensor, term in batched([form for form, _ in forms], [weight for _, weight in forms]):
             if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
-                total = total - linear_form.value_on(term, self.public[tensor])
+                total = total - linear_form.value_on(term, self.inputs[tensor])
             else:
                 stored[WEIGHTS if tensor in plan.weight_layout.shapes else WITNESS].append((tensor, term))
 
@@ -247,7 +249,7 @@ def check_registration(vk: VerifyingKey) -> None:
         return
     statement = vk.registration_statement
     try:
-        Checking(registration, statement, {}, vk.registration, "verifying key").run()
+        Checking(registration, statement, {}, {}, vk.registration, "verifying key").run()
     except ProofRejected as error:
         raise ProofRejected(stage="registration", reason=f"{error.stage}: {error.reason}") from error
     _REGISTERED.add(vk.digest)
@@ -318,8 +320,7 @@ def verify(
         check_given("output", graph.outputs, graph.tensors, proof.outputs, outputs)
     check_registration(vk)
     statement = statement_of(program, vk.model_commitment, proof.inputs, proof.outputs, proof.batch, vk.weights_sample)
-    public = _by_tensor(graph.inputs, proof.inputs) | _by_tensor(graph.outputs, proof.outputs)
-    Checking(batched, statement, public, proof.body, proof.source, numba_kernels() if accelerate else None).run()
+    Checking(batched, statement, proof.inputs, proof.outputs, proof.body, proof.source, numba_kernels() if accelerate else None).run()
     return Verified(
         statement=statement,
         inputs={port.name: proof.inputs[port.name] * np.float64(port.scale) for port in graph.inputs},
@@ -329,7 +330,3 @@ def verify(
         security=batched.security,
         program=program,
     )
-
-
-def _by_tensor(ports: Sequence[Port], values: Mapping[str, Integers]) -> dict[int, Integers]:
-    return {port.tensor: values[port.name] for port in ports}

@@ -21,7 +21,7 @@ from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.commitment.params import Code, CommitmentParams, Oracle
 from ciro_zk.container import CHECKSUM_BYTES, outline, pack
 from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled, Sign, Window
-from ciro_zk.ops import AxisMap, Combine, Conv, MatMul, Maximum, Requantise, Reshape
+from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard, MatMul, Maximum, Requantise, Reshape
 from ciro_zk.params import TESTING, Preset
 from ciro_zk.program.circuit import Circuit
 
@@ -136,6 +136,21 @@ def deep(preset: Preset = QUIET, num_queries: int = 24) -> Circuit:
     levels = tuple(tuple(few(oracle) for oracle in level) for level in params.levels)
     program.registration.__dict__["params"] = replace(params, levels=levels)
     return circuit
+
+
+@cache
+def passed_on() -> Circuit:
+    """Its input, and what comes of it under two names: tensors that are public twice."""
+    b = GraphBuilder()
+    limbs = b.table(Range(bits=4))
+    relu = b.table(Graph(function=Clamp(minimum=0, maximum=7), low=-8, high=7))
+    x = b.input("x", (4,), low=-8, high=7, scale=1.0)
+    w = b.weight("w", (4,), low=-8, high=7)
+    (acc,) = b.add(Hadamard(inputs=(x, w)))
+    y, *_ = b.add(Requantise(inputs=(acc,), shift=0, tables=(relu,), range_table=limbs), "relu")
+    for name, tensor in (("same", x), ("y", y), ("again", y)):
+        b.output(name, tensor, scale=1.0)
+    return Circuit(b.build(), {w: np.ones(4, dtype=np.int64)}, "passed on", 4, preset=QUIET)
 
 
 @cache

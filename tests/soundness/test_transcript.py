@@ -47,7 +47,7 @@ def checked(circuit: Circuit) -> list[Event]:
 
         patch.setattr(Transcript, "absorb", absorbing)
         patch.setattr(Transcript, "_words", drawing)
-        checking = Checking(proving.program, proving.statement, proving.public, body, "proof")
+        checking = Checking(proving.program, proving.statement, proving.inputs, proving.outputs, body, "proof")
         checking.run()
     return log
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from soundness.malicious import Claimed, forge, keys, leaves_of, outputs_of, run_graph
+from strategies import passed_on
 
 from ciro_zk.circuit.graph import GraphBuilder
 from ciro_zk.lookup.tables import Range
@@ -17,6 +19,7 @@ from ciro_zk.params import TESTING
 from ciro_zk.program.circuit import Circuit
 from verifier.spec import opening, reference
 from verifier.spec.make_vectors import FOLDER, honest_entry, proven
+from verifier.spec.record import plan_entry
 
 
 def entry(name: str) -> dict[str, Any]:
@@ -65,6 +68,26 @@ def test_quotients_and_roots() -> None:
     registration, states = reference.verify(vk, proof, value["plan"], value["key"]["plan"], value["key"]["manifest"])
     assert states == [step[3] for step in value["run"]["steps"]]
     assert registration == [step[3] for step in value["key"]["run"]["steps"]]
+
+
+@pytest.mark.parametrize("port", ["x", "same", "y", "again", ""])
+def test_tensors_that_are_public_twice(port: str) -> None:
+    """An input that is an output, an output under two names: each port is held to the tensor by itself."""
+    pk, vk = keys(passed_on())
+    values = run_graph(pk.program.graph, leaves_of(pk, np.array([-3, 0, 2, 7])))
+    outputs = outputs_of(pk.program.graph, values)
+    public = {"x": outputs["same"], **outputs}
+    if port:
+        public[port] = public[port] + np.array([0, 1, 0, 0])
+    inputs = {"x": public.pop("x")}
+    proof = bytes(forge(pk, Claimed(values=values, inputs=inputs, outputs=public)))
+    plans = plan_entry(pk.program), plan_entry(pk.program.registration), json.loads(pk.program.registration.manifest)
+    if port:
+        with pytest.raises(reference.Refused) as error:
+            reference.verify(bytes(vk), proof, *plans)
+        assert error.value.args == ("rejected", "opening")
+    else:
+        reference.verify(bytes(vk), proof, *plans)
 
 
 LATER = ["input", "witness-root", "zero-denominator", "layer-value", "accumulator", "factor", "clear-message", "column", "sibling", "nonce",

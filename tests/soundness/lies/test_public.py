@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from soundness.attacks import argument, statement
 from soundness.attacks.argument import toy_lie
+from soundness.attacks.attempt import Attempt
 from soundness.lies.toys import rejected, toy_values
 from soundness.malicious import Claimed, accepted, forge, keys, leaves_of, outputs_of, run_graph
-from soundness.verdicts import LOOKUP, OPENING
-from strategies import toy
+from soundness.verdicts import LOOKUP, OPENING, verdict
+from strategies import passed_on, toy
 
 from ciro_zk.errors import ProofRejected
 
@@ -58,6 +59,22 @@ def test_input_that_wraps() -> None:
     with pytest.raises(ProofRejected) as error:
         statement.input_wrapped()()
     assert (error.value.stage, error.value.reason) == ("statement", "input 'x' is out of range")
+
+
+@pytest.mark.parametrize("false", [{"same"}, {"y"}, {"again"}, {"same", "y", "again"}, {"x"}], ids="-".join)
+def test_a_tensor_that_is_public_twice(false: set[str]) -> None:
+    """An input that is an output, one output under two names: each port is held to the tensor by itself."""
+    pk, vk = keys(passed_on())
+    x, other = np.array([-3, 0, 2, 7]), np.array([-3, 1, 2, 6])
+    told, wrong = ({"same": value, "y": np.maximum(value, 0), "again": np.maximum(value, 0)} for value in (x, other))
+    outputs = {name: (wrong if name in false else told)[name] for name in told}
+    for run in (x, other):  # an honest run on what the input says, or on what the output says
+        values = run_graph(pk.program.graph, leaves_of(pk, run))
+        inputs = {"x": other if "x" in false else x}
+        attempt = Attempt(vk, forge(pk, Claimed(values=values, inputs=inputs, outputs=outputs)))
+        assert verdict(attempt) == OPENING
+    values = run_graph(pk.program.graph, leaves_of(pk, x))
+    assert accepted(vk, forge(pk, Claimed(values=values))).integer_outputs["same"].tolist() == x.tolist()
 
 
 def test_output_of_the_witness_off_by_one() -> None:

@@ -81,10 +81,9 @@ def proving_of(pk: ProvingKey, claimed: Claimed, lie: Lie) -> tuple[Malicious, d
         cells |= multiplicities(kernels(), plan, cells)
     root = claimed.root or (claimed.weights.root if claimed.weights else pk.vk.model_commitment)
     weights = claimed.weights or committed_weights(kernels(), pk)
-    public = {port.tensor: inputs[port.name] for port in graph.inputs} | {port.tensor: outputs[port.name] for port in graph.outputs}
     sample = weights_sample(kernels(), single, weights) if claimed.sample is None else claimed.sample
     statement = statement_of(single, root, inputs, outputs, claimed.batch, sample)
-    return Malicious(program, statement, weights, Witness(cells), lie, public), inputs, outputs
+    return Malicious(program, statement, weights, Witness(cells), lie, inputs, outputs), inputs, outputs
 
 
 def forge(pk: ProvingKey, claimed: Claimed, lie: Lie | None = None) -> Proof:
@@ -120,5 +119,5 @@ def forged_registration(program: Program, weights: Committed, cells: Mapping[int
     if lie.cells is not None:
         lie.cells(values)
     values |= multiplicities(kernels(), registration.plan, values)
-    body = Malicious(registration, statement, weights, Witness(values), lie, {}).run()
+    body = Malicious(registration, statement, weights, Witness(values), lie, {}, {}).run()
     return VerifyingKey(program, weights.root, body, sample)

@@ -53,10 +53,17 @@ class Malicious(Proving):
     """The honest phases, but for the lie."""
 
     def __init__(
-        self, program: Program, statement: Statement, weights: Committed, witness: Witness, lie: Lie, public: Mapping[int, Integers]
+        self,
+        program: Program,
+        statement: Statement,
+        weights: Committed,
+        witness: Witness,
+        lie: Lie,
+        inputs: Mapping[str, Integers],
+        outputs: Mapping[str, Integers],
     ):
         super().__init__(program, statement, kernels(), weights, witness)
-        self.lie, self.public = lie, public
+        self.lie, self.inputs, self.outputs = lie, inputs, outputs
         self.transcript = MaliciousTranscript(PROTOCOL, lie.messages)
 
     def commit_witness(self) -> Committed:
@@ -210,7 +217,7 @@ class Malicious(Proving):
         captured: list[Ext] = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ciro_zk.verifier.verify_opening", lambda *arguments: captured.extend(a for a in arguments if isinstance(a, Ext)))
-            checking = Checking(self.program, self.statement, self.public, self.transcript.proof_bytes(), "so far")
+            checking = Checking(self.program, self.statement, self.inputs, self.outputs, self.transcript.proof_bytes(), "so far")
             checking.run()
         (total,) = captured
         return total

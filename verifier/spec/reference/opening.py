@@ -28,15 +28,15 @@ def opening(state: State, roots: list[bytes]) -> None:
     (gamma,) = t.draw("opening batch", 1)
     laid = [dict[int, Elem](), dict[int, Elem]()]
     layouts = [state.plan["weight layout"], state.plan["witness layout"]]
-    owners = [{b["tensor"] for b in layout["blocks"]} for layout in layouts]
+    registered = {b["tensor"] for b in layouts[0]["blocks"]}
     claim = total(mul(power(gamma, j), value) for j, (_, value) in enumerate(state.samples))
     for j, (terms, value) in enumerate(state.ledger, len(state.samples)):
         for tensor, c, vectors in terms:
             cells = [times(c, w) for w in weights(vectors)]
-            if tensor in state.public and tensor not in owners[0] | owners[1]:
-                value = sub(value, total(mul(w, base(v)) for w, v in zip(cells, state.public[tensor], strict=True)))
+            if tensor in state.inputs:
+                value = sub(value, total(mul(w, base(v)) for w, v in zip(cells, state.inputs[tensor], strict=True)))
                 continue
-            oracle = 0 if tensor in owners[0] else 1
+            oracle = 0 if tensor in registered else 1
             for index, w in zip(indices(state, layouts[oracle], tensor), cells, strict=True):
                 laid[oracle][index] = add(laid[oracle].get(index, ZERO), mul(power(gamma, j), w))
         claim = add(claim, mul(power(gamma, j), value))

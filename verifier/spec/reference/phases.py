@@ -25,11 +25,11 @@ def run(state: State, model: bytes, sample: bytes) -> None:
     transcript.work("lookup grinding", state.plan["lookup_grinding_bits"])
     lookups(state)
     products(state)
-    for port in state.graph.graph["outputs"]:
+    for port, cells in zip(state.graph.graph["outputs"], state.outputs, strict=True):
         shape = state.graph.tensors[port["tensor"]]["shape"]
         vectors = split(transcript.draw("output point", sum(map(lg, shape))), shape)
         terms, constant = state.graph.resolve(port["tensor"], ONE, vectors)
-        value = total(mul(w, base(v)) for w, v in zip(cells_of(vectors), state.public[port["tensor"]], strict=True))
+        value = total(mul(w, base(v)) for w, v in zip(cells_of(vectors), cells, strict=True))
         state.ledger.append((terms, sub(value, constant)))
     opening(state, roots)
     if transcript.at != len(transcript.body):

@@ -8,10 +8,11 @@ from verifier.spec.reference.transcript import Transcript
 
 
 class State:
-    """The program with its plan, the public tensors, and what the phases leave to the next."""
+    """The program with its plan, the inputs' cells by tensor and the outputs' by port, and what the phases leave to the next."""
 
-    def __init__(self, manifest: Json, plan: Json, public: dict[int, list[int]], transcript: Transcript) -> None:
-        self.t, self.graph, self.plan, self.public = transcript, Graph(manifest, plan), plan, public
+    def __init__(self, manifest: Json, plan: Json, inputs: dict[int, list[int]], outputs: list[list[int]], transcript: Transcript) -> None:
+        self.t, self.graph, self.plan = transcript, Graph(manifest, plan), plan
+        self.inputs, self.outputs = inputs, outputs
         self.accumulators: list[Term] = []
         self.values: list[Elem] = []
         self.ledger: list[tuple[list[Term], Elem]] = []

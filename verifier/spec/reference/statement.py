@@ -47,25 +47,28 @@ def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Js
     cells = [int.from_bytes(public[i : i + 8], "little", signed=True) for i in range(10, len(public), 8)]
     ports = [[n for n in key["graph"]["nodes"] if n["kind"] == "input"], key["graph"]["outputs"]]
     ids = [[i for i, t in enumerate(plan["tensors"]) if t["storage"] == "input"], [port["tensor"] for port in ports[1]]]
-    given: dict[int, list[int]] = {}
+    given: list[list[list[int]]] = []
     digests = []
     for kind, named, numbers in zip(("inputs", "outputs"), ports, ids, strict=True):
         text = b""
+        given.append([])
         for (name, shape), port, i in zip(head[kind], named, numbers, strict=True):
             tensor = plan["tensors"][i]
-            given[i], cells = cells[: prod(shape)], cells[prod(shape) :]
-            if name != port["name"] or shape != tensor["shape"] or not all(tensor["low"] <= v <= tensor["high"] for v in given[i]):
+            told, cells = cells[: prod(shape)], cells[prod(shape) :]
+            given[-1].append(told)
+            if name != port["name"] or shape != tensor["shape"] or not all(tensor["low"] <= v <= tensor["high"] for v in told):
                 raise Refused("rejected", "statement")
             text += len(name.encode()).to_bytes(4, "little") + name.encode() + len(shape).to_bytes(4, "little")
             text += b"".join(d.to_bytes(8, "little") for d in shape)
-            text += b"".join(v.to_bytes(8, "little", signed=True) for v in given[i])
+            text += b"".join(v.to_bytes(8, "little", signed=True) for v in told)
         digests.append(blake2s(text, person=b"ciropubl").digest())
     empty = blake2s(b"", person=b"ciropubl").digest()
     mine = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
     states = []
-    for program, stream, checked, tensors, named, ends in (
-        (blake2s(mine, person=b"ciroprog").digest(), body, manifest, {}, registration, [empty, empty]),
-        (digest, messages, key, given, plan, digests),
+    inputs, outputs = dict(zip(ids[0], given[0], strict=True)), given[1]
+    for program, stream, checked, public, named, ends in (
+        (blake2s(mine, person=b"ciroprog").digest(), body, manifest, ({}, []), registration, [empty, empty]),
+        (digest, messages, key, (inputs, outputs), plan, digests),
     ):
         t = Transcript(stream)
         statement = (program, model, key["preset"].encode(), (1).to_bytes(8, "little"), *ends)
@@ -75,6 +78,6 @@ def verify(vk: bytes, proof: bytes, plan: Json, registration: Json, manifest: Js
             if label == "model commitment" and sample:
                 t.absorb("weights sample", sample)
         t.absorb("parameters", parameters(named))
-        run(State(checked, named, tensors, t), model, sample)
+        run(State(checked, named, *public, t), model, sample)
         states.append(t.states)
     return states[0], states[1]
