@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from soundness.malicious import Claimed, accepted, forge, keys, run_graph
 from unit.compiler.checks import check_complete, check_witness, run
+from unit.compiler.classical import FEATURES, ML, ml_model, ml_node, random_trees, samples, two_trees, zip_map
 
 import ciro_zk as cz
 from ciro_zk.compiler import compile as compile_model
@@ -23,64 +23,6 @@ from ciro_zk.errors import ProofRejected, UnsupportedOperator
 from ciro_zk.program.circuit import Circuit
 
 Array = NDArray[Any]
-ML = "ai.onnx.ml"
-FEATURES = 3
-MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT")
-
-
-def ml_model(
-    nodes: Sequence[onnx.NodeProto],
-    outputs: Mapping[str, int],
-    constants: Mapping[str, Array] | None = None,
-    *,
-    version: int = 3,
-    features: int = FEATURES,
-    dtype: int = TensorProto.FLOAT,
-) -> onnx.ModelProto:
-    graph = helper.make_graph(
-        list(nodes),
-        "classical",
-        [helper.make_tensor_value_info("x", dtype, [None, features])],
-        [helper.make_tensor_value_info(name, kind, [None] if name == "label" else [None, None]) for name, kind in outputs.items()],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(ML, version)], ir_version=8)
-
-
-def ml_node(op: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(op, inputs.split(), outputs.split(), name=op.lower(), domain=ML, **attributes)
-
-
-def random_trees(
-    rng: np.random.Generator, kind: str, *, trees: int, depth: int, targets: int, modes: Sequence[str] = MODES
-) -> dict[str, Any]:
-    """Attributes of complete trees; thresholds on a coarse grid, so that trees share some."""
-    found: dict[str, list[Any]] = {
-        f"nodes_{k}": [] for k in ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")
-    }
-    leaves: dict[str, list[Any]] = {f"{kind}_{k}": [] for k in ("treeids", "nodeids", "ids", "weights")}
-    inner = (1 << depth) - 1
-    for tree in range(trees):
-        for node in range(2 * inner + 1):
-            is_leaf = node >= inner
-            row = (
-                tree, node, 0 if is_leaf else int(rng.integers(FEATURES)), "LEAF" if is_leaf else str(rng.choice(modes)),
-                0.0 if is_leaf else float(rng.integers(-8, 9)) / 8, 0 if is_leaf else 2 * node + 1, 0 if is_leaf else 2 * node + 2,
-            )  # fmt: skip
-            for values, value in zip(found.values(), row, strict=True):
-                values.append(value)
-            if is_leaf:
-                for target in range(targets):
-                    for values, value in zip(leaves.values(), (tree, node, target, float(rng.normal())), strict=True):
-                        values.append(value)
-    return {**found, **leaves}
-
-
-def samples(count: int = 40, seed: int = 0) -> Array:
-    """Values on the thresholds' grid and between them."""
-    rng = np.random.default_rng(seed)
-    grid = rng.integers(-10, 11, (count, FEATURES)) / 8
-    return np.where(rng.random(grid.shape) < 0.5, grid, rng.normal(size=grid.shape)).astype(np.float32)
 
 
 def compare(proto: onnx.ModelProto, data: Array, tolerance: float = 2e-3, count: int = 30) -> Circuit:
@@ -146,15 +88,7 @@ def test_two_classes_with_one_score(post: str, positive: bool, of_class: int) ->
 
 def test_tree_ensemble() -> None:
     """Version 5: the example of two trees in onnx's own documentation of the operator, by index."""
-    splits = np.array([0.5, -0.25, 0.0, 0.75], dtype=np.float32)
-    node = ml_node(
-        "TreeEnsemble", "x", "y", n_targets=2, aggregate_function=1, post_transform=0, tree_roots=[0, 2],
-        nodes_featureids=[0, 1, 2, 0], nodes_splits=numpy_helper.from_array(splits),
-        nodes_modes=numpy_helper.from_array(np.array([0, 1, 0, 3], dtype=np.uint8)),
-        nodes_truenodeids=[1, 0, 3, 3], nodes_trueleafs=[0, 1, 0, 1], nodes_falsenodeids=[1, 2, 4, 5], nodes_falseleafs=[1, 1, 1, 1],
-        leaf_targetids=[0, 1, 0, 1, 0, 1], leaf_weights=numpy_helper.from_array(np.array([1, 2, -3, 4, 5.5, -6], dtype=np.float32)),
-    )  # fmt: skip
-    compare(ml_model([node], {"y": TensorProto.FLOAT}, version=5), samples())
+    compare(ml_model([two_trees()], {"y": TensorProto.FLOAT}, version=5), samples())
 
 
 @given(trees=st.integers(1, 4), depth=st.integers(1, 4), targets=st.integers(1, 3), seed=st.integers(0, 99))
@@ -265,15 +199,7 @@ def test_imputer_of_integers() -> None:
 
 
 def test_zip_map_is_dropped() -> None:
-    trees = random_trees(np.random.default_rng(4), "class", trees=2, depth=2, targets=3)
-    nodes = [
-        ml_node("TreeEnsembleClassifier", "x", "label p", classlabels_int64s=[0, 1, 2], **trees),
-        ml_node("ZipMap", "p", "z", classlabels_int64s=[0, 1, 2]),
-    ]
-    proto = ml_model(nodes, {"label": TensorProto.INT64})
-    proto.graph.output.append(onnx.ValueInfoProto(name="z"))
-    kind = proto.graph.output[1].type.sequence_type.elem_type.map_type
-    kind.key_type, kind.value_type.tensor_type.elem_type = TensorProto.INT64, TensorProto.FLOAT
+    proto = zip_map()
     circuit = compile_model(proto, samples())
     assert [graph_port.name for graph_port in circuit.graph.outputs] == ["label", "z"]
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])

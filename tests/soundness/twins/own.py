@@ -1,0 +1,70 @@
+"""Whose check a lie runs into: the constraints of a graph, node by node, and what the verifier says when one of them is broken.
+
+The verifier checks all lookups in one argument and all products in another, so that its reason names the argument, not the node.
+Which node it was is settled here: of all constraints, evaluated on the lie's cells one by one, only those of that node are broken.
+
+    node            its constraint                                        the verifier
+    linear          the output is the matrix of the inputs                opening: the forms of what uses it
+    product         the output is the product of the inputs               products
+    commit          rows of lookups are in their tables                   lookup
+                    products of zero checks are zero                      products
+                    accumulators of its own are products                  products
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from soundness.malicious import Claimed, accepted, forge, keys
+from soundness.verdicts import LOOKUP, OPENING, PRODUCTS
+from unit.compiler.checks import column_values
+
+from ciro_zk.circuit.graph import Graph, Node
+from ciro_zk.circuit.op import CommitOp, LinearOp
+from ciro_zk.errors import ProofRejected
+from ciro_zk.field.extension import P
+from ciro_zk.program.circuit import Circuit
+
+VERDICTS = {"form": OPENING, "product": PRODUCTS, "zero check": PRODUCTS, "lookup": LOOKUP}
+"""Stage and reason of the rejection, by the kind of the broken constraint."""
+
+
+def broken(graph: Graph, values: Mapping[int, Any]) -> dict[int, set[str]]:
+    """The kinds of broken constraints, by the number of the node that they are constraints of."""
+    found = {number: set(_broken(graph, node, values)) for number, node in enumerate(graph.nodes)}
+    return {number: kinds for number, kinds in found.items() if kinds}
+
+
+def _broken(graph: Graph, node: Node, values: Mapping[int, Any]) -> Iterator[str]:
+    op, inputs = node.op, graph.input_tensors(node.op)
+    if not isinstance(op, CommitOp):
+        (output,) = op.run([values[i] for i in op.inputs], graph.tables)
+        if not np.array_equal(output, values[node.outputs[0]]):
+            yield "form" if isinstance(op, LinearOp) else "product"
+        return
+    for lookup in op.lookups(node.outputs, inputs, graph.tables):
+        columns = [column_values(c, values, lookup.shape).astype(np.int64) for c in lookup.columns]
+        if graph.tables[lookup.table].rows(columns).min() < 0:
+            yield "lookup"
+    for check in op.zero_checks(node.outputs, inputs):
+        product = np.ones(check.shape, dtype=object)
+        for column in check.columns:
+            product = product * column_values(column, values, check.shape) % P
+        if product.any():
+            yield "zero check"
+    for tensor, product_op in op.products(node.outputs).items():
+        (output,) = product_op.run([values[i] for i in product_op.inputs], graph.tables)
+        if not np.array_equal(output, values[tensor]):
+            yield "product"
+
+
+def rejected_by_its_own(circuit: Circuit, number: int, kind: str, values: Mapping[int, Any]) -> None:
+    """The run is honest but for a constraint of one node, and the verifier rejects the proof where such a constraint is checked."""
+    assert broken(circuit.graph, values) == {number: {kind}}
+    pk, vk = keys(circuit)
+    with pytest.raises(ProofRejected) as error:
+        accepted(vk, forge(pk, Claimed(values=values)))
+    assert (error.value.stage, error.value.reason) == VERDICTS[kind]
