@@ -5,6 +5,7 @@
     Affine after a view of axes of length 1         moves before it
     Affine by a number after a Pair                 folded into its factor
     Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
+    Average of a Multiply                           its products are summed before they are rounded
     Affine of the last axis before MatMuls only     folded into their constants (a norm's scale and bias)
     Select of zeros before Convolution              becomes its padding
     Activation after a view or a max pool           moves before it (a max pool commutes with a monotone function)
@@ -21,7 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from math import isfinite
+from math import isfinite, prod
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from ciro_zk.compiler.lower.registry import Program
 from ciro_zk.compiler.steps import (
     Activation,
     Affine,
+    Average,
     Clip,
     Convolution,
     Curve,
@@ -39,6 +41,7 @@ from ciro_zk.compiler.steps import (
     Magnitude,
     MatMul,
     MaxPool,
+    Multiply,
     Pair,
     Product,
     Requantised,
@@ -58,10 +61,24 @@ MASKED = -1000.0
 MAX_UNEVENNESS = 4.0
 """Greatest |weight| of an affine step to its mean, for it to be folded into a product: all weights of one share a unit."""
 
+MAX_SUM = 1 << 12
+"""Products of one sum, at most: their accumulator stays far below the field's half at any precision."""
+
 
 def fuse(program: Program) -> None:
     """Fuse until nothing changes; `program.steps` is replaced."""
-    rules: list[Callable[[_Steps], bool]] = [_mask, _magnitude, _squeezed, _affine, _scaling, _forward, _padding, _activation, _residual]
+    rules: list[Callable[[_Steps], bool]] = [
+        _mask,
+        _magnitude,
+        _squeezed,
+        _affine,
+        _scaling,
+        _averaged,
+        _forward,
+        _padding,
+        _activation,
+        _residual,
+    ]
     current = _Steps(program.steps, {name for _, name in program.outputs})
     while any(rule(current) for rule in rules):
         pass
@@ -239,6 +256,36 @@ def _scaling(steps: _Steps) -> bool:
             steps.replace([source, step], [replace(source, output=step.output, statistic=step.statistic, factor=factor)])
             changed = True
     return changed
+
+
+def _averaged(steps: _Steps) -> bool:
+    """sum of a * b: the products, which may be far greater than their sum, are not rounded."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        source = steps.by_name.get(step.inputs[0]) if isinstance(step, Average) else None
+        if not isinstance(step, Average) or not isinstance(source, Multiply) or uses[source.output] != 1:
+            continue
+        if source.function is not None or source.averages or source.exact or step.exact or _largest_sum(step) > MAX_SUM:
+            continue
+        merged = replace(
+            source,
+            node=step.node,
+            output=step.output,
+            statistic=step.statistic,
+            shape=step.shape,
+            function=step.function,
+            averages=step.windows,
+        )
+        steps.replace([source, step], [merged])
+        changed = True
+    return changed
+
+
+def _largest_sum(step: Average) -> int:
+    """Cells of the largest window, or more than any where windows have other counts than one."""
+    even = all(len(set(counts)) == 1 for _, _, counts in step.windows)
+    return prod(max(len(window) for window in windows) for _, windows, _ in step.windows) if even else MAX_SUM + 1
 
 
 def _forward(steps: _Steps) -> bool:

@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 Shape = tuple[int, ...]
 Windows = tuple[tuple[int, ...], ...]
 """For each output position of an axis the input positions of its window, real cells only, in order."""
+Averages = tuple[tuple[int, Windows, tuple[int, ...]], ...]
+"""(axis, windows, counts): the sums over the windows of an axis, each divided by its count, one axis after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,9 @@ class Contraction(Pair):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Multiply(Pair):
-    """inputs[0] * inputs[1], cell by cell, of one shape but for axes of inputs[1] that are 1."""
+    """inputs[0] * inputs[1], cell by cell, of one shape but for axes of inputs[1] that are 1; then averages, as of `Average`."""
+
+    averages: Averages = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -280,4 +284,4 @@ class Magnitude(Requantised):
 class Average(Requantised):
     """The sum over each window divided by `counts` of its position, a product of one list of windows and counts per axis."""
 
-    windows: tuple[tuple[int, Windows, tuple[int, ...]], ...]
+    windows: Averages

@@ -131,3 +131,50 @@ def test_layer_norm_by_moments(axis: int) -> None:
     assert np.abs(values[port.tensor].reshape(shape) * port.scale - exact).max() < 0.05
     check_witness(circuit.graph, values)
     check_complete(circuit, count=1)
+
+
+SOFTMAX = "e = Exp x\ns = ReduceSum e axes\ny = Div e s"
+SOFTMAX_SHIFTED = "m = ReduceMax x axes\nd = Sub x m\ne = Exp d\ns = ReduceSum e axes\ny = Div e s"
+SOFTMAX_FLAX = "l = ReduceMax x axes\nm = Max l least\nd = Sub x m\ne = Exp d\nt = ReduceSum e axes\ns = Reshape t kept\ny = Div e s"
+
+
+@pytest.mark.parametrize("text", [SOFTMAX, SOFTMAX_SHIFTED, SOFTMAX_FLAX])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_softmax_by_its_parts(text: str, axis: int) -> None:
+    """Sums of exponentials far beyond those of calibration cannot saturate: samples are peaked, the input is flat."""
+    rng = np.random.default_rng(0)
+    shape = (1, 6, 8)
+    nodes = nodes_of(text)
+    for made in nodes:
+        if made.op_type == "ReduceMax":
+            made.input.pop()
+            made.attribute.append(helper.make_attribute("axes", [axis]))
+        elif made.op_type == "ReduceSum" and "Reshape" in text:
+            made.attribute.append(helper.make_attribute("keepdims", 0))
+    constants = {"axes": np.array([axis]), "least": np.float32(-np.inf), "kept": np.array([*shape[:axis], 1, *shape[axis + 1 :]])}
+    names = {name for n in nodes for name in n.input}
+    proto = model(nodes, {"x": shape}, {k: v for k, v in constants.items() if k in names}, opset=17)
+    circuit = compile_model(proto, floats(rng, 16, *shape[1:], scale=4.0))
+    flat = np.zeros(shape, dtype=np.float32)
+    values = run(circuit, {"x": flat})
+    (port,) = circuit.graph.outputs
+    assert np.abs(values[port.tensor] * port.scale - 1 / shape[axis]).max() < 1e-3
+    check_witness(circuit.graph, values)
+
+
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceMean"])
+def test_sums_of_products_are_rounded_once(op: str) -> None:
+    """Weights and values by position: their products, seen small in calibration, may be as great as the sum."""
+    rng = np.random.default_rng(0)
+    nodes = [*nodes_of("w = Softmax g\np = Mul x w"), helper.make_node(op, ["p", "axes"], ["y"], name="total", keepdims=0)]
+    data = {"x": floats(rng, 16, 4, 8) + 2, "g": floats(rng, 16, 4, 8, scale=0.1)}
+    proto = model(nodes, {"x": (1, 4, 8), "g": (1, 4, 8)}, {"axes": np.array([2])}, opset=18)
+    circuit = compile_model(proto, data, input_range={"g": (-8.0, 8.0)})
+    feeds = {"x": data["x"][:1], "g": np.eye(8, dtype=np.float32)[:4][None] * 7}
+    values = run(circuit, feeds)
+    (port,) = circuit.graph.outputs
+    exact = np.exp(feeds["g"].astype(np.float64))
+    exact = (exact / exact.sum(-1, keepdims=True) * feeds["x"]).sum(-1) / (8 if op == "ReduceMean" else 1)
+    assert np.abs(values[port.tensor].reshape(1, 4) * port.scale - exact).max() < 2e-3 * np.abs(exact).max()
+    check_witness(circuit.graph, values)
+    check_complete(circuit)

@@ -7,6 +7,7 @@ from math import ldexp, prod
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.draft import FEWER_BITS
 from ciro_zk.compiler.emit.context import Context, Value, aligned, cells
+from ciro_zk.compiler.emit.sums import averaged
 from ciro_zk.compiler.quantise import Ratio, fixed_ratio, free_ratio, largest
 from ciro_zk.compiler.steps import Contraction, Curve, Floored, Multiply, Pair, Quotient, Remainder, Scores, Shape
 from ciro_zk.errors import BoundsError
@@ -30,7 +31,8 @@ def contraction(context: Context, step: Contraction) -> Value:
 def multiply(context: Context, step: Multiply) -> Value:
     a, b = (context.values[name] for name in step.inputs)
     right = context.reshape(b.tensor, cells(b.shape), f"{step.output}.right")
-    return _requantised(context, step, context.draft.add(Hadamard(inputs=(a.tensor, right)), f"{step.output}.acc"))
+    product = context.draft.add(Hadamard(inputs=(a.tensor, right)), f"{step.output}.acc")
+    return _requantised(context, step, *averaged(context, product, step.averages, step.output))
 
 
 def quotient(context: Context, step: Quotient) -> Value:
@@ -108,9 +110,9 @@ def _wide(context: Context, tensor: int, shape: Shape, name: str) -> int:
     return tensor
 
 
-def _requantised(context: Context, step: Pair, tensor: int) -> Value:
+def _requantised(context: Context, step: Pair, tensor: int, divisor: int = 1) -> Value:
     a, b = (context.values[name] for name in step.inputs)
     if step.factor < 0:
         tensor = context.draft.add(Combine(inputs=(tensor,), coefficients=(-1,)), f"{step.output}.negated")
-    result = context.requantise(step, tensor, a.scale * b.scale * abs(step.factor), step.function)
+    result = context.requantise(step, tensor, a.scale * b.scale * abs(step.factor) / divisor, step.function)
     return Value(context.reshape(result.tensor, step.shape, step.output), step.shape, result.scale)

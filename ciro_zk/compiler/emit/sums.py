@@ -7,7 +7,7 @@ from math import lcm, ldexp
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import Ratio, round_half_up
-from ciro_zk.compiler.steps import Activation, Average, Magnitude, Sum, Test, Without
+from ciro_zk.compiler.steps import Activation, Average, Averages, Magnitude, Sum, Test, Without
 from ciro_zk.lookup.tables import Clamp
 from ciro_zk.ops import AxisMap, Combine, Hadamard
 
@@ -52,14 +52,13 @@ def magnitude(context: Context, step: Magnitude) -> Value:
     return Value(result.tensor, step.shape, result.scale)
 
 
-def average(context: Context, step: Average) -> Value:
-    """Windows are summed by integer matrices, one per axis.
+def averaged(context: Context, tensor: int, averages: Averages, name: str) -> tuple[int, int]:
+    """(tensor, divisor): the averages are tensor / divisor. Windows are summed by integer matrices, one per axis.
 
     Where the counts of an axis differ, row i is weighted by L / count_i, L their least common multiple.
     """
-    value = context.values[step.inputs[0]]
-    tensor, divisor = value.tensor, 1
-    for axis, windows, counts in step.windows:
+    divisor = 1
+    for axis, windows, counts in averages:
         common = lcm(*counts)
         if common > MAX_COMMON_COUNT:
             common = MAX_COMMON_COUNT * max(counts)
@@ -69,8 +68,14 @@ def average(context: Context, step: Average) -> Value:
         weight = tuple((w,) * len(window) + (0,) * (width - len(window)) for w, window in zip(weights, windows, strict=True))
         off = max(abs(w - common / count) for w, count in zip(weights, counts, strict=True))
         op = AxisMap(inputs=(tensor,), axis=axis, index=index, weight=weight)
-        tensor = context.draft.add(op, f"{step.output}.axis{axis}", Deviation(coefficients=(off,)))
+        tensor = context.draft.add(op, f"{name}.axis{axis}", Deviation(coefficients=(off,)))
         divisor *= common
+    return tensor, divisor
+
+
+def average(context: Context, step: Average) -> Value:
+    value = context.values[step.inputs[0]]
+    tensor, divisor = averaged(context, value.tensor, step.windows, step.output)
     if step.exact and step.function is None and divisor == 1:
         return Value(tensor, step.shape, value.scale)
     result = context.requantise(step, tensor, value.scale / divisor, step.function)

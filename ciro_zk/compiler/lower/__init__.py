@@ -11,7 +11,7 @@ from ciro_zk.compiler import steps
 from ciro_zk.compiler.expand import EXPANSIONS
 from ciro_zk.compiler.lower import activation, convolution, dense, division, elementwise, layout, logic, order, pooling, rows, trees
 from ciro_zk.compiler.lower.compositions import Composition, compositions
-from ciro_zk.compiler.lower.patterns import Norm, norms
+from ciro_zk.compiler.lower.patterns import Norm, Shares, norms, softmaxes
 from ciro_zk.compiler.lower.registry import REGISTRY, NodeView, Program, Refused, as_floats
 from ciro_zk.compiler.static import DOMAINS, Static, domain_of, label, names_used, schema_of
 from ciro_zk.errors import UnsupportedNode, UnsupportedOperator
@@ -39,7 +39,7 @@ def supported_operators() -> dict[str, tuple[int, ...]]:
     return {op: tuple(sorted(found)) for op, found in sorted(versions.items())}
 
 
-def _needed(static: Static, wholes: Mapping[str, Norm | Composition]) -> list[onnx.NodeProto]:
+def _needed(static: Static, wholes: Mapping[str, Norm | Shares | Composition]) -> list[onnx.NodeProto]:
     """The nodes that an output depends on; what was written as its parts depends on its source alone."""
     wanted = {value.name for value in static.model.proto.graph.output}
     found = []
@@ -56,13 +56,15 @@ def lower(static: Static) -> Program:
     program = Program(dict(static.inputs))
     aliases: dict[str, str] = {}
     refused = []
-    wholes: dict[str, Norm | Composition] = {**compositions(static), **norms(static)}
+    wholes: dict[str, Norm | Shares | Composition] = {**compositions(static), **norms(static), **softmaxes(static)}
     for node in _needed(static, wholes):
         opset = static.model.opsets.get("" if node.domain == "ai.onnx" else node.domain, 0)
         try:
             whole = wholes.get(node.output[0])
             if isinstance(whole, Norm):
                 rows.norm(NodeView(node, 0, static, program, aliases), whole)
+            elif isinstance(whole, Shares):
+                rows.shares(NodeView(node, 0, static, program, aliases), whole)
             elif whole is not None:
                 activation.composition(NodeView(node, 0, static, program, aliases), whole)
             else:

@@ -1,10 +1,12 @@
-"""Normalisations that an exporter wrote as their parts, found before anything is lowered.
+"""Normalisations and softmax that an exporter wrote as their parts, found before anything is lowered.
 
     layer norm    c / sqrt(mean(c^2) + epsilon),  c = x - mean(x)
     RMS norm      x / sqrt(mean(x^2) + epsilon)
     moments       (x - m) * (scale / sqrt(max(0, mean(x^2) - m^2) + epsilon)),  m = mean(x)        (Flax)
 
-the first two along the last axis, moments along any: the difference of two means would lose what is left of their digits.
+    softmax       e / sum(e),  e = exp(x - m),  m one number for each row, if any
+
+the first two along the last axis, the others along any: the difference of two means would lose what is left of their digits.
 The square is Pow or Mul, the division Div, or Mul by Reciprocal, by Div(1, .) or by Pow(., -1/2). Scale and bias stay
 nodes of their own, but for the scale of moments.
 """
@@ -30,6 +32,21 @@ class Norm:
     axis: int = -1
     scale: Floats | None = None
     """What the result is multiplied by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """A softmax of `source` along an axis."""
+
+    source: str
+    axis: int
+
+
+def softmaxes(static: Static) -> dict[str, Shares]:
+    """By the output of their last node."""
+    graph = _Graph(static)
+    found = {node.output[0]: graph.softmax(node) for node in static.nodes if node.op_type == "Div"}
+    return {name: shares for name, shares in found.items() if shares is not None}
 
 
 def norms(static: Static) -> dict[str, Norm]:
@@ -65,6 +82,28 @@ class _Graph:
         """A constant of one cell."""
         value = self.static.constants.get(name)
         return float(value.reshape(-1)[0]) if value is not None and value.size == 1 and value.dtype.kind in "fiu" else None
+
+    def softmax(self, node: onnx.NodeProto) -> Shares | None:
+        """The softmax that a division completes."""
+        shape, exponential = self.static.shapes.get(node.input[0]), self.made_by(node.input[0], "Exp")
+        total = self.producers.get(self._spread(node.input[1]))
+        if shape is None or exponential is None or total is None or total.op_type != "ReduceSum":
+            return None
+        axis = self._axis(total, len(shape))
+        kept = None if axis is None else (*shape[:axis], 1, *shape[axis + 1 :])
+        if axis is None or self.plain(total.input[0]) != self.plain(node.input[0]) or self.static.shapes.get(node.input[1]) != kept:
+            return None
+        shifted = self.made_by(exponential[0], "Sub")
+        if shifted is None or self.static.shapes.get(shifted[0]) != shape or self.static.shapes.get(shifted[1]) != kept:
+            return Shares(exponential[0], axis)
+        return Shares(shifted[0], axis)
+
+    def _axis(self, reduction: onnx.NodeProto, rank: int) -> int | None:
+        """The one axis that a reduction is along."""
+        axes = next((list(a.ints) for a in reduction.attribute if a.name == "axes"), None)
+        if len(reduction.input) > 1 and reduction.input[1] in self.static.constants:
+            axes = np.asarray(self.static.constants[reduction.input[1]]).reshape(-1).tolist()
+        return None if axes is None or len(axes) != 1 else int(axes[0]) % rank
 
     def norm(self, node: onnx.NodeProto) -> Norm | None:
         """The normalisation that a node completes."""
@@ -159,12 +198,9 @@ class _Graph:
             or self.plain(total.input[0]) != self.plain(source)
         ):
             return None
-        axes = next((list(a.ints) for a in total.attribute if a.name == "axes"), None)
-        if len(total.input) > 1 and total.input[1] in self.static.constants:
-            axes = np.asarray(self.static.constants[total.input[1]]).reshape(-1).tolist()
-        if axes is None or len(axes) != 1:
+        axis = self._axis(total, len(shape))
+        if axis is None:
             return None
-        axis = int(axes[0]) % len(shape)
         wanted = 1.0 if total.op_type == "ReduceMean" else 1.0 / shape[axis]
         if abs((1.0 if number is None else number) - wanted) > 1e-6 * wanted:
             return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from ciro_zk.compiler import steps
 from ciro_zk.compiler.lower.layout import is_used
-from ciro_zk.compiler.lower.patterns import Norm
+from ciro_zk.compiler.lower.patterns import Norm, Shares
 from ciro_zk.compiler.lower.registry import NodeView, Refused, lowers
 from ciro_zk.compiler.steps import Scores
 
@@ -105,6 +105,14 @@ def _along(view: NodeView, source: str, target: str, axis: int, emit: Callable[[
     x = view.emit(steps.Transpose, [source], view.fresh("moved", moved), permutation=order)
     result = emit(x, view.fresh("result", moved))
     view.emit(steps.Transpose, [result], target, permutation=tuple(order.index(a) for a in range(len(shape))))
+
+
+def shares(view: NodeView, found: Shares) -> None:
+    """A softmax that was written as its parts."""
+    source = view.aliases.get(found.source, found.source)
+    if source not in view.static.shapes:
+        return  # behind a node that is refused itself
+    _along(view, source, view.output, found.axis, lambda x, output: _softmax(view, x, found.source, output))
 
 
 def norm(view: NodeView, found: Norm) -> None:
