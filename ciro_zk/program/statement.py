@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,15 @@ class Statement:
         transcript.absorb("batch", self.batch.to_bytes(8, "little"))
         transcript.absorb("input digest", self.input_digest)
         transcript.absorb("output digest", self.output_digest)
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE2s-256 of every field, each after its length: what receipts name the statement by."""
+        digest = hashlib.blake2s(person=b"cirostat")
+        for field in astuple(self):
+            data = field if isinstance(field, bytes) else str(field).encode()
+            digest.update(len(data).to_bytes(4, "little") + data)
+        return digest.digest()
 
 
 def sample_point(model_commitment: bytes, num_vars: int) -> tuple[Ext, ...]:
@@ -123,6 +132,16 @@ class Inference:
     output_path: tuple[bytes, ...]
     integer_inputs: Mapping[str, Integers]
     integer_outputs: Mapping[str, Integers]
+
+    @property
+    def input_digest(self) -> bytes:
+        """Of this inference's public inputs."""
+        return tensors_digest(self.program.graph.inputs, self.program.graph.tensors, self.integer_inputs)
+
+    @property
+    def output_digest(self) -> bytes:
+        """Of this inference's outputs."""
+        return tensors_digest(self.program.graph.outputs, self.program.graph.tensors, self.integer_outputs)
 
     def check(self) -> None:
         """`ProofRejected` (stage "statement") unless these tensors are the statement's at this index: a receiver who trusts the

@@ -17,7 +17,7 @@ from ciro_zk.settlement.ledger.jobs import Job
 from ciro_zk.settlement.ledger.registry import Session
 from ciro_zk.settlement.ledger.store import Event
 from ciro_zk.settlement.parameters import EPOCH, VerificationMethod, Vote
-from ciro_zk.settlement.signatures import StarkSignatures
+from ciro_zk.signatures import StarkSignatures
 
 CIRO = 10**18
 HOLDER, CLIENT, OWNER, ANYONE, CHALLENGER, STRANGER = 1000, 500, 600, 700, 800, 900

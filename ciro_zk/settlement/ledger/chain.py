@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ciro_zk.errors import InputError, SettlementError
 from ciro_zk.settlement.arithmetic import hash_words, selector, short_string
@@ -25,6 +25,7 @@ from ciro_zk.settlement.ledger.store import Event, Store
 from ciro_zk.settlement.ledger.token import CiroToken
 from ciro_zk.settlement.ledger.types import from_calldata
 from ciro_zk.settlement.ledger.vault import StakeVault
+from ciro_zk.signatures import Signatures
 
 NATIVE = 1
 """The proof system of this library's native proofs, version 1 of which is installed with no on-chain verifier."""
@@ -32,16 +33,6 @@ HASH_LAG = 10
 """A block's hash is read at least this many blocks later, as on Starknet."""
 CHAIN_ID = short_string("CIRO_EMBEDDED")
 CONTRACTS: tuple[type[Contract], ...] = (CiroToken, StakeVault, CdcPool, ModelRegistry, ProofRegistry, JobManager, GovernanceTreasury)
-
-
-class Signatures(Protocol):
-    """How receipts are hashed and signed on a chain: `ciro_zk.settlement.signatures`."""
-
-    order: int
-
-    def receipt_hash(self, chain_id: int, receipt: Mapping[str, int]) -> int: ...
-
-    def verify(self, key: int, message: int, r: int, s: int) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
