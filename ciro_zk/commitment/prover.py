@@ -133,6 +133,8 @@ class _Share:
     start: int
     claim: Ext
     scale: Ext
+    first: tuple[Ext, Ext] | None = None
+    """The sums of its first round, where they are known."""
 
     @property
     def is_base(self) -> bool:
@@ -149,7 +151,7 @@ def open_forms(
     """Open sum_i <forms[i], oracles[i]>; the forms are `(2, 2^n_i)`. They are taken from the list, and large ones are overwritten."""
     head = params.fold_rounds(0)
     shares = [
-        _Share(committed.cells, form, head - oracle.row_vars, _claim(kernels, form, committed.cells), ONE)
+        _started(kernels, committed.cells, form, head - oracle.row_vars)
         for committed, form, oracle in zip(oracles, forms, params.oracles, strict=True)
     ]
     forms.clear()
@@ -264,33 +266,34 @@ def _round(transcript: ProverTranscript, kernels: Kernels, shares: Sequence[_Sha
         share.cells = _folded_base(kernels, share.cells, x) if share.is_base else _folded(kernels, _extension(share.cells), x)
 
 
-def _claim(kernels: Kernels, form: Extension, cells: Cells) -> Ext:
-    """<form, cells> for base cells."""
-    value = ZERO
-    for start in range(0, cells.size, 2 * FOLD_BLOCK):
-        stop = min(start + 2 * FOLD_BLOCK, cells.size)
-        value = value + kernels.inner_product_base(_part(form, start, stop), field_cells(cells, start, stop))
-    return value
+def _started(kernels: Kernels, cells: Cells, form: Extension, start: int) -> _Share:
+    """A share of base cells: its claim <form, cells> and the sums of its first round, in one pass."""
+    half = cells.size // 2
+    at_zero, at_one, leading = ZERO, ZERO, ZERO
+    for at in range(0, half, FOLD_BLOCK):
+        stop = min(at + FOLD_BLOCK, half)
+        low, high = _part(form, at, stop), _part(form, half + at, half + stop)
+        low_cells, high_cells = field_cells(cells, at, stop), field_cells(cells, half + at, half + stop)
+        at_zero = at_zero + kernels.inner_product_base(low, low_cells)
+        at_one = at_one + kernels.inner_product_base(high, high_cells)
+        leading = leading + kernels.inner_product_base(_difference(kernels, low, high), kernels.sub(high_cells, low_cells))
+    return _Share(cells, form, start, at_zero + at_one, ONE, (at_zero, leading))
 
 
 def _round_sums(kernels: Kernels, share: _Share) -> tuple[Ext, Ext]:
     """The constant and the leading coefficient of sum_x form(X, x) cells(X, x)."""
-    half = share.form.shape[1] // 2
+    if share.first is not None:
+        sums, share.first = share.first, None
+        return sums
+    table, half = _extension(share.cells), share.form.shape[1] // 2
     at_zero, leading = ZERO, ZERO
     for start in range(0, half, FOLD_BLOCK):
         stop = min(start + FOLD_BLOCK, half)
         low, high = _part(share.form, start, stop), _part(share.form, half + start, half + stop)
-        step = _difference(kernels, low, high)
-        if share.is_base:
-            cells = field_cells(share.cells, start, stop)
-            rise = kernels.sub(field_cells(share.cells, half + start, half + stop), cells)
-            at_zero = at_zero + kernels.inner_product_base(low, cells)
-            leading = leading + kernels.inner_product_base(step, rise)
-        else:
-            table = _extension(share.cells)
-            cells = _part(table, start, stop)
-            at_zero = at_zero + kernels.inner_product(low, cells)
-            leading = leading + kernels.inner_product(step, _difference(kernels, cells, _part(table, half + start, half + stop)))
+        cells = _part(table, start, stop)
+        at_zero = at_zero + kernels.inner_product(low, cells)
+        rise = _difference(kernels, cells, _part(table, half + start, half + stop))
+        leading = leading + kernels.inner_product(_difference(kernels, low, high), rise)
     return at_zero, leading
 
 

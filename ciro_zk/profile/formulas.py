@@ -9,8 +9,8 @@ nonces tried by each proof of work. `Drawn` holds them; without it the formulas 
               of the leaves, k = L - 1, the first round is instead leaf_round 2^L base, 3 2^k + 2^cut extension, and fold_leaves 2^L base,
               2^k extension
     product   n variables, d factors: outer 2^n, product_round (d^2 - 1)(2^n - 1), fold_stack d (2^n - 1) extension
-    rounds    r rounds on 2^v cells: inner_product T, fold_stack T extension, sub 2 T, T = 2^(v + 1) - 2^(v - r + 1); a first round on
-              base cells instead 2 2^v + 2^v base, 2^(v - 1) extension
+    rounds    r rounds on 2^v cells: inner_product T, fold_stack T extension, sub 2 T, T = 2^(v + 1) - 2^(v - r + 1); of base cells the
+              claim and the first round are instead 3 2^v + 2^v base, 2^(v - 1) extension
     queries   q points, c columns, l = floor(c/2), h = c - l: q (2^l + 2^h - 2 + c) + 2 q 2^l + 2 q 2^c base
 """
 
@@ -252,13 +252,15 @@ def _combine_forms(tally: _Tally, forms: Sequence[Form], layout: Layout) -> None
 def _fold_rows(tally: _Tally, num_vars: int, rounds: int, base: bool) -> None:
     """Sumcheck rounds on a share of 2^num_vars cells.
 
-    Round i on N = 2^(num_vars - i) cells: 2 inner products of N/2, differences of the form (2 subs of N/2) and of the cells (as many; one
-    for base cells), folds of both. Summed, with T = sum of N = 2^(num_vars + 1) - 2^(num_vars - rounds + 1).
+    Round i on N = 2^(num_vars - i) cells: 2 inner products of N/2 (3 for base cells, whose claim is found with them), differences of
+    the form (2 subs of N/2) and of the cells (as many; one for base cells), folds of both. Summed, with T = sum of N
+    = 2^(num_vars + 1) - 2^(num_vars - rounds + 1).
     """
-    if base and rounds:
+    if base:
         cells, blocks = 1 << num_vars, _blocks(num_vars)
-        tally.add("inner_product_base", 2 * blocks, base=2 * cells)
+        tally.add("inner_product_base", 3 * blocks, base=3 * cells)
         tally.add("sub", 3 * blocks, adds=3 * cells // 2)
+    if base and rounds:
         tally.add("fold_stack", blocks, ext=cells // 2)
         tally.add("fold_base", blocks, base=cells)
         num_vars, rounds = num_vars - 1, rounds - 1
@@ -276,8 +278,6 @@ def _blocks(num_vars: int) -> int:
 
 def _open(tally: _Tally, program: Program, positions: Iterator[int], attempts: Iterator[int]) -> None:
     params = program.params
-    for oracle in params.oracles:
-        tally.add("inner_product_base", _blocks(oracle.num_vars), base=2 << oracle.num_vars)
     for index, level in enumerate(params.levels):
         for oracle in level:
             _fold_rows(tally, oracle.num_vars, oracle.row_vars, base=index == 0)
