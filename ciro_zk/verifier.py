@@ -177,8 +177,11 @@ class Checking:
             else:
                 forms.append((claim.form, weight))
         for tensor, term in batched([form for form, _ in forms], [weight for _, weight in forms]):
-            if tensor < len(graph.tensors) and graph.tensors[tensor].storage is Storage.INPUT:
+            storage = graph.tensors[tensor].storage if tensor < len(graph.tensors) else Storage.WITNESS
+            if storage is Storage.INPUT:
                 total = total - linear_form.value_on(term, self.inputs[tensor])
+            elif storage is Storage.PUBLIC:
+                total = total - linear_form.value_at(term, graph.ones(tensor, self.inputs))
             else:
                 stored[WEIGHTS if tensor in plan.weight_layout.shapes else WITNESS].append((tensor, term))
 

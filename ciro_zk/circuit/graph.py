@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ciro_zk.circuit.error import EXACT, Deviation, Floats
-from ciro_zk.circuit.op import CircuitError, CommitOp, Integers, LinearOp, Op, ProductOp
+from ciro_zk.circuit.op import CircuitError, CommitOp, Integers, LinearOp, Op, ProductOp, PublicOp
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import ZERO, Ext
 from ciro_zk.lookup.tables import Table
@@ -75,6 +75,13 @@ class Graph:
         if not isinstance(op, ProductOp):
             raise CircuitError(f"accumulator {accumulator} is made by {node.op.kind}")
         return op
+
+    def ones(self, tensor: int, inputs: Mapping[int, Integers]) -> Integers:
+        """Where a public tensor that is no input itself is 1, from the inputs by id."""
+        op = self.producer(tensor).op
+        if not isinstance(op, PublicOp):
+            raise CircuitError(f"public tensor {tensor} is made by {op.kind}")
+        return op.ones([inputs[i] for i in op.inputs])
 
     def input_tensors(self, op: Op) -> tuple[Tensor, ...]:
         return tuple(self.tensors[i] for i in op.inputs)

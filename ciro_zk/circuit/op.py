@@ -1,8 +1,9 @@
 """What every operator of a circuit says about itself. Concrete operators are in `ciro_zk.ops`, one file per family.
 
-Three kinds: a `LinearOp` output is virtual (forms are pulled back through it), a `ProductOp` output is an accumulator
-(its claims go to the batched sumcheck), a `CommitOp` commits its outputs and constrains them by lookups and zero
-checks; it may have accumulators of its own among its outputs, which the lookups refer to.
+Four kinds: a `LinearOp` output is virtual (forms are pulled back through it), a `PublicOp` output follows from public inputs (the
+verifier computes it), a `ProductOp` output is an accumulator (its claims go to the batched sumcheck), a `CommitOp` commits its
+outputs and constrains them by lookups and zero checks; it may have accumulators of its own among its outputs, which the lookups
+refer to.
 """
 
 from __future__ import annotations
@@ -125,6 +126,15 @@ class LinearOp(Op):
     def num_entries(self) -> int:
         """Entries of the operator's own that pulling a form back goes through."""
         return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicOp(Op):
+    """One output of zeros and a few ones, a function of public inputs: forms on it are evaluated by the verifier."""
+
+    @abstractmethod
+    def ones(self, inputs: Sequence[Integers]) -> Integers:
+        """Where the output is 1: indices of its cells in C order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

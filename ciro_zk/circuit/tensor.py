@@ -19,6 +19,7 @@ class Storage(StrEnum):
     WEIGHT = "weight"  # in the weight oracle, committed once at setup
     WITNESS = "witness"  # in the witness oracle, committed in every proof
     VIRTUAL = "virtual"  # an affine image of other tensors: forms are pulled back through it
+    PUBLIC = "public"  # follows from inputs alone: the verifier computes it
     ACCUMULATOR = "accumulator"  # a sum of products: the batched sumcheck proves its claims
 
 

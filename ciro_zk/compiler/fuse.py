@@ -5,6 +5,7 @@
     Affine after a view of axes of length 1         moves before it
     Affine by a number after a Pair                 folded into its factor
     Softmax of scores + constant with cells <= -1000   those cells are masked: left out of the maximum and of the sum
+    Softmax of scores + a mask given at run time       the cells that its bits name are left out (`ciro_zk.compiler.masks`)
     Average of a Multiply                           its products are summed before they are rounded
     Affine of the last axis before MatMuls only     folded into their constants (a norm's scale and bias)
     Select of zeros before Convolution              becomes its padding
@@ -20,14 +21,16 @@ A step is fused with its source only where nothing else uses the source and the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from functools import partial
 from math import isfinite, prod
 
 import numpy as np
 
 from ciro_zk.compiler.curves import SATURATING
 from ciro_zk.compiler.lower.registry import Program
+from ciro_zk.compiler.masks import MASKED, runtime_mask
 from ciro_zk.compiler.steps import (
     Activation,
     Affine,
@@ -56,8 +59,6 @@ from ciro_zk.compiler.steps import (
     Transpose,
 )
 
-MASKED = -1000.0
-"""A score that a constant moves this far down has no share of a softmax."""
 MAX_UNEVENNESS = 4.0
 """Greatest |weight| of an affine step to its mean, for it to be folded into a product: all weights of one share a unit."""
 
@@ -65,10 +66,11 @@ MAX_SUM = 1 << 12
 """Products of one sum, at most: their accumulator stays far below the field's half at any precision."""
 
 
-def fuse(program: Program) -> None:
-    """Fuse until nothing changes; `program.steps` is replaced."""
+def fuse(program: Program, bits: Collection[str] = ()) -> None:
+    """Fuse until nothing changes; `program.steps` is replaced. `bits` are the inputs that lie in [0, 1]."""
     rules: list[Callable[[_Steps], bool]] = [
         _mask,
+        partial(_runtime_mask, program, bits),
         _magnitude,
         _squeezed,
         _affine,
@@ -238,6 +240,30 @@ def _mask(steps: _Steps) -> bool:
             made.append(plain)
         steps.replace([step, scores, *([source] if uses[source.output] == 1 else [])], made)
         changed = True
+    return changed
+
+
+def _runtime_mask(program: Program, bits: Collection[str], steps: _Steps) -> bool:
+    """Cells of a softmax's argument that bits make vastly negative are left out."""
+    changed = False
+    uses = steps.uses
+    for step in list(steps.by_name.values()):
+        scores = steps.by_name.get(step.inputs[0]) if isinstance(step, Softmax) else None
+        source = steps.by_name.get(scores.inputs[0]) if isinstance(scores, Activation) else None
+        if not isinstance(step, Softmax) or not isinstance(scores, Activation) or not isinstance(source, Sum):
+            continue
+        if step.logarithm or len(step.inputs) > 1 or len(source.inputs) != 2 or source.signs != (1, 1) or uses[scores.output] != 1:
+            continue
+        for plain, name in (source.inputs, source.inputs[::-1]):
+            mask = runtime_mask(steps.by_name, program.inputs, bits, name, step.output)
+            if mask is not None:
+                made = steps.by_name.get(plain)
+                function = Scores(plain if made is None else made.statistic, masked=True)
+                taken = [step, scores, *([source] if uses[source.output] == 1 else [])]
+                fresh = [replace(step, inputs=(scores.output, mask.output)), replace(scores, inputs=(plain,), function=function)]
+                steps.replace(taken, [*fresh, *mask.steps])
+                changed = True
+                break
     return changed
 
 

@@ -7,6 +7,7 @@ is measured on those held back, or on `validation` where it is given. Declared i
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -73,7 +74,7 @@ def prepare(
     static = fold(model, fixed)
     program = lower(static)
     tie_weights(program)
-    fuse(program)
+    fuse(program, _bits(model, ranges))
     keep = _num_compared(program)
     given = _feeds(*samples.complete(model, checked, num_checked, fixed, ranges), keep) if checked else []
     if stored:
@@ -96,6 +97,13 @@ def prepare(
     known = feeds if given or not held else kept
     result = calibrate(static, known, [*feeds, *given], ranges, method, progress)
     return Prepared(model, static, program, result, compared)
+
+
+def _bits(model: Model, ranges: Mapping[str, tuple[float, float]]) -> set[str]:
+    """The inputs that hold zeros and ones alone."""
+    types = samples.input_types(model)
+    declared = {name for name, (low, high) in ranges.items() if low >= 0 and high <= 1 and types[name].kind in "iu"}
+    return declared | {name for name, kind in types.items() if kind.kind == "b"}
 
 
 def _feeds(data: dict[str, Array], count: int, limit: int | None = None) -> list[dict[str, Array]]:

@@ -5,6 +5,9 @@
     R    floor(N / (S + 1)), S the sum of e, N = M 2^s
     P    round(e R / 2^s) in units of 1 / M
 
+A cell that bits leave out at run time has z - D in z's place, D = 2 L + Q with e^(-u Q) rounded to 0: then m - (z - D) >= Q for the
+greatest m of the others, and e is exactly 0. All values lie within 4 L + Q < 2^16 of each other, so L < 2^13 and units are coarser.
+
 The table holds the rounded values of 2^k e^(-u q) until they are 0. Rounding of e moves S by at most n / 2 units, a share of
 2^-13 since S >= 2^k; that of z moves P by at most u / 4; floor(N / (S + 1)) is off by less than 2^-s of M each.
 """
@@ -19,6 +22,7 @@ from ciro_zk.lookup.tables import Sampled
 
 FINEST, COARSEST = 10, 8
 LIMIT_BITS = 15
+MASKED_COARSEST, MASKED_LIMIT_BITS = 7, 13
 HEADROOM = 1.25
 MASS_BITS = 12
 MAX_LOG_BITS = 16
@@ -27,20 +31,21 @@ PRECISION = 256
 ONE = 1 << PRECISION
 
 
-def _unit_bits(peak: float) -> int:
+def _unit_bits(peak: float, masked: bool) -> int:
     """The finest unit at which scores up to `peak` fit, else the coarsest: what is larger saturates."""
-    return next((b for b in range(FINEST, COARSEST, -1) if ldexp(peak * HEADROOM, b) < 1 << LIMIT_BITS), COARSEST)
+    coarsest, limit_bits = (MASKED_COARSEST, MASKED_LIMIT_BITS) if masked else (COARSEST, LIMIT_BITS)
+    return next((b for b in range(FINEST, coarsest, -1) if ldexp(peak * HEADROOM, b) < 1 << limit_bits), coarsest)
 
 
-def unit(peak: float) -> float:
+def unit(peak: float, masked: bool = False) -> float:
     """The real value of one unit of the scores."""
-    return ldexp(1.0, -_unit_bits(peak))
+    return ldexp(1.0, -_unit_bits(peak, masked))
 
 
-def limit(peak: float) -> int:
+def limit(peak: float, masked: bool = False) -> int:
     """L: 2^j - 1 with room for scores up to `peak` and a quarter."""
-    bits = frexp(ldexp(peak * HEADROOM, _unit_bits(peak)) + 1.0)[1]
-    return (1 << min(bits, LIMIT_BITS)) - 1
+    bits = frexp(ldexp(peak * HEADROOM, _unit_bits(peak, masked)) + 1.0)[1]
+    return (1 << min(bits, MASKED_LIMIT_BITS if masked else LIMIT_BITS)) - 1
 
 
 def mass_bits(cells: int) -> int:

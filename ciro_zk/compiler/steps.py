@@ -5,7 +5,7 @@
     pair        Contraction, Multiply, Quotient: of two computed tensors; Floored and Remainder: of whole numbers
     sum         Sum of tensors with signs, Average over windows
     rows        Softmax, Normalise: along the last axis
-    other       MaxPool, Greatest, Without, Activation, Fixed (a constant that is concatenated or put out)
+    other       MaxPool, OneHot, Greatest, Without, Activation, Fixed (a constant that is concatenated or put out)
 
 Steps are immutable; fusions make new ones. Products, sums and averages end in a requantisation, which can take an
 activation along. An *exact* step makes whole numbers at scale 1 (ONNX's integers and bools): nothing is rounded.
@@ -72,6 +72,8 @@ class Scores:
     """The identity at the precision that a softmax asks of its arguments; `statistic` names their tensor, masks left out."""
 
     statistic: str
+    masked: bool = False
+    """The softmax leaves cells out that are only known at run time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,16 @@ class MaxPool(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OneHot(Step):
+    """Along a new last axis of `shape` 1 at the id in inputs[0], an input of the model, 0 elsewhere; a negative id counts from the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Softmax(Step):
-    """e^(x - max x) / sum of e^(x - max x) along the last axis, of scores; its logarithm if `logarithm`."""
+    """e^(x - max x) / sum of e^(x - max x) along the last axis, of scores; its logarithm if `logarithm`.
+
+    Cells where inputs[1], bits of the same shape, is 1 are left out, unless all of a row are.
+    """
 
     logarithm: bool
     mask: Mask | None = None

@@ -3,11 +3,12 @@
 from ciro_zk.ops.enclosed import Divide, SquareRoot
 from ciro_zk.ops.linear import AxisMap, Combine, Reshape, Transpose
 from ciro_zk.ops.maximum import Maximum
+from ciro_zk.ops.one_hot import OneHot
 from ciro_zk.ops.products import Conv, Hadamard, MatMul
 from ciro_zk.ops.range_check import RangeCheck
 from ciro_zk.ops.requantise import Requantise
 
 __all__ = [
-    "AxisMap", "Combine", "Conv", "Divide", "Hadamard", "MatMul", "Maximum", "RangeCheck", "Requantise", "Reshape", "SquareRoot",
-    "Transpose",
+    "AxisMap", "Combine", "Conv", "Divide", "Hadamard", "MatMul", "Maximum", "OneHot", "RangeCheck", "Requantise", "Reshape",
+    "SquareRoot", "Transpose",
 ]  # fmt: skip

@@ -221,6 +221,17 @@ def value_on(term: Term, values: NDArray[np.int64]) -> Ext:
     return arrays.get(current, 0) * term.coefficient
 
 
+def value_at(term: Term, cells: NDArray[np.int64]) -> Ext:
+    """The sum of a term's weights at some cells, given by their indices in C order."""
+    weights = arrays.from_list([ONE]).repeat(cells.size, axis=1)
+    rest = cells
+    for group in reversed(term.groups):
+        values = group.dense().reshape(2, -1)
+        weights = arrays.mul(weights, np.ascontiguousarray(values[:, rest % values.shape[1]]))
+        rest = rest // values.shape[1]
+    return arrays.total(weights) * term.coefficient
+
+
 def _split(group: Group) -> list[Group]:
     """A long `Eq` over a power of two as two of about equal length."""
     if isinstance(group, Eq) and group.length == 1 << len(group.point) > _JOINED_CELLS:

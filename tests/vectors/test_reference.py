@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from soundness.malicious import Claimed, forge, keys, leaves_of, outputs_of, run
 from strategies import passed_on
 
 from ciro_zk.circuit.graph import GraphBuilder
-from ciro_zk.lookup.tables import Range
-from ciro_zk.ops import Combine, Divide, Hadamard, SquareRoot
+from ciro_zk.lookup.tables import Clamp, Range
+from ciro_zk.lookup.tables import Graph as GraphTable
+from ciro_zk.ops import Combine, Divide, Hadamard, MatMul, OneHot, Requantise, Reshape, SquareRoot
 from ciro_zk.params import TESTING
 from ciro_zk.program.circuit import Circuit
 from verifier.spec import opening, reference
@@ -62,8 +64,24 @@ def enclosed() -> Circuit:
     return Circuit(b.build(), {w: np.arange(6).reshape(2, 3) - 3}, "enclosed", 4, preset=TESTING)
 
 
-def test_quotients_and_roots() -> None:
-    _, vk, proof = proven(enclosed())
+def rows() -> Circuit:
+    """Rows of a table by public ids, one of them beyond the table."""
+    b = GraphBuilder()
+    limbs = b.table(Range(bits=4))
+    identity = b.table(GraphTable(function=Clamp(minimum=-8, maximum=7), low=-48, high=48))
+    ids = b.input("ids", (2, 3), low=-5, high=6, scale=1.0)
+    w = b.weight("w", (1, 5, 3), low=-8, high=7)
+    (hot,) = b.add(OneHot(inputs=(ids,), length=5), "hot")
+    (flat,) = b.add(Reshape(inputs=(hot,), shape=(1, 6, 5)))
+    (acc,) = b.add(MatMul(inputs=(flat, w)))
+    y, *_ = b.add(Requantise(inputs=(acc,), shift=0, tables=(identity,), range_table=limbs))
+    b.output("y", y, scale=1.0)
+    return Circuit(b.build(), {w: np.arange(15).reshape(1, 5, 3) - 8}, "rows", 4, preset=TESTING)
+
+
+@pytest.mark.parametrize("circuit", [enclosed, rows])
+def test_operators_that_the_vectors_lack(circuit: Callable[[], Circuit]) -> None:
+    _, vk, proof = proven(circuit())
     value = honest_entry(vk, proof)
     registration, states = reference.verify(vk, proof, value["plan"], value["key"]["plan"], value["key"]["manifest"])
     assert states == [step[3] for step in value["run"]["steps"]]

@@ -28,6 +28,7 @@ _EMITTERS: dict[type[steps.Step], Any] = {
     steps.MaxPool: pooling.max_pool,
     steps.Multiply: pairs.multiply,
     steps.Normalise: rows.normalise,
+    steps.OneHot: views.one_hot,
     steps.Quotient: pairs.quotient,
     steps.Remainder: pairs.remainder,
     steps.Reshape: views.reshape,

@@ -121,7 +121,7 @@ class Context:
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""
         if isinstance(function, Scores):
-            return scores.unit(self.ranges[function.statistic])
+            return scores.unit(self.ranges[function.statistic], function.masked)
         if isinstance(function, Curve):
             return self.curve_scale(function)
         if step.exact:
@@ -136,7 +136,7 @@ class Context:
     def limit(self, step: Step, function: Function | None, tensor: int) -> int:
         """Where values saturate: whole numbers nowhere within their interval."""
         if isinstance(function, Scores):
-            return scores.limit(self.ranges[function.statistic])
+            return scores.limit(self.ranges[function.statistic], function.masked)
         whole = step.exact or (isinstance(function, Curve) and function.exact_input)
         return (1 << self.draft.magnitude(tensor).bit_length()) - 1 if whole else self.top
 

@@ -31,10 +31,14 @@ def softmax(context: Context, step: Softmax) -> Value:
     shape = cells(value.shape)
     length, last = shape[-1], len(shape) - 1
     z = value.tensor if step.mask is None else _unmasked(context, value.tensor, shape, step.mask, name)
-    greatest = along(context, z, last, (tuple(range(length)),), name)
-    difference = _difference(context, context.gather(greatest, last, (0,) * length, name), z, 1, f"{name}.below")
     bits = scores.mass_bits(length)
     exponential = scores.exponential(value.scale, bits)
+    if len(step.inputs) > 1:
+        down = 2 * draft.magnitude(z) + exponential.window[1]
+        op = Combine(inputs=(z, context.values[step.inputs[1]].tensor), coefficients=(1, -down))
+        z = draft.add(op, f"{name}.masked")
+    greatest = along(context, z, last, (tuple(range(length)),), name)
+    difference = _difference(context, context.gather(greatest, last, (0,) * length, name), z, 1, f"{name}.below")
     e = draft.rescale(difference, 0, exponential, f"{name}.exp", Deviation(exact_low=True, exact_high=True))
     total = _total(context, e, shape, step.mask, (1 << bits, length << bits), name)
     if step.logarithm:

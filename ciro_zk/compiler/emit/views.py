@@ -6,9 +6,10 @@ import numpy as np
 
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import largest
-from ciro_zk.compiler.steps import Concat, Fixed, Greatest, Reshape, Select, Step, Transpose
+from ciro_zk.compiler.steps import Concat, Fixed, Greatest, OneHot, Reshape, Select, Step, Transpose
 from ciro_zk.lookup.tables import Clamp
 from ciro_zk.ops import Combine
+from ciro_zk.ops import OneHot as OneHotOp
 from ciro_zk.ops.maximum import MAX_OPERANDS as ARITY
 
 
@@ -28,6 +29,11 @@ def select(context: Context, step: Select) -> Value:
     for axis, index in step.axes:
         tensor = context.gather(tensor, axis, index, step.output)
     return Value(tensor, step.shape, value.scale)
+
+
+def one_hot(context: Context, step: OneHot) -> Value:
+    op = OneHotOp(inputs=(context.values[step.inputs[0]].tensor,), length=step.shape[-1])
+    return Value(context.reshape(context.draft.add(op, step.output), step.shape, step.output), step.shape, 1.0)
 
 
 def fixed(context: Context, step: Fixed) -> None:

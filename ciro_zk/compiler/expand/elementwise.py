@@ -75,10 +75,14 @@ def less_or_equal(parts: Parts) -> None:
 
 @expands("Where", 9, 16)
 def where(parts: Parts) -> None:
-    """b + condition (a - b)."""
-    condition = parts.add("Cast", parts.name(0), to=parts.static.types[parts.name(1)])
-    change = parts.add("Mul", condition, parts.add("Sub", parts.name(1), parts.name(2)))
-    parts.result("Add", parts.name(2), change)
+    """b + condition (a - b); of two constants, infinite ones are the greatest float32, as a mask has them."""
+    a, b = parts.name(1), parts.name(2)
+    if a in parts.static.constants and b in parts.static.constants and parts.dtype(1) == np.float32:
+        ends = np.finfo(np.float32)
+        a, b = (parts.constant(np.clip(parts.array(i), ends.min, ends.max), np.float32) for i in (1, 2))
+    condition = parts.add("Cast", parts.name(0), to=parts.static.types[a])
+    change = parts.add("Mul", condition, parts.add("Sub", a, b))
+    parts.result("Add", b, change)
 
 
 @expands("Hardmax", 1, 11, 13)
@@ -112,6 +116,9 @@ def gather(parts: Parts) -> None:
     kind = table.dtype if table.dtype.kind == "f" else np.dtype(np.int64)
     hot = parts.add("OneHot", parts.name(1), parts.constant(len(table), np.int64), parts.constant([0, 1], kind))
     ids = parts.shape(1)
+    if table.ndim == 2 and axis == 0 and kind == table.dtype:
+        parts.result("MatMul", hot, parts.constant(table, kind))
+        return
     rows = parts.reshape(hot, [int(np.prod(ids)), len(table)])
     found = parts.add("MatMul", rows, parts.constant(table.reshape(len(table), -1), kind))
     rest = table.shape[1:]

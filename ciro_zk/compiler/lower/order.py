@@ -187,6 +187,27 @@ def one_hot(view: NodeView) -> None:
     axis = int(view.attribute("axis", -1)) % len(target)
     if target != (*shape[:axis], depth, *shape[axis:]):
         raise Refused(f"a depth of {depth} for an output of shape {target}", "export the model again")
+    is_public = ids in view.program.inputs and view.is_whole(ids)
+    hot = (_public_ids if is_public else _computed_ids)(view, ids, axis, depth)
+    if (off, on) == (0.0, 1.0):
+        view.alias(hot)
+    else:
+        view.emit(steps.Affine, [hot], weight=np.asarray(on - off), offset=np.asarray(off))
+
+
+def _public_ids(view: NodeView, ids: str, axis: int, depth: int) -> str:
+    """Of an input of the model: the verifier computes them."""
+    shape = view.shape(ids)
+    hot = view.emit(steps.OneHot, [ids], view.fresh("hot", (*shape, depth)), exact=True)
+    order = (*range(axis), len(shape), *range(axis, len(shape)))
+    if axis == len(shape):
+        return hot
+    return view.emit(steps.Transpose, [hot], view.fresh("turned", view.shape(view.output)), permutation=order, exact=True)
+
+
+def _computed_ids(view: NodeView, ids: str, axis: int, depth: int) -> str:
+    """zero(id - v) for every v along the new axis."""
+    shape, target = view.shape(ids), view.shape(view.output)
     if not view.is_whole(view.node.input[0]):
         truncate = Curve("truncate", view.node.input[0], exact_output=True)
         ids = view.emit(steps.Activation, [ids], view.fresh("truncated", shape), function=truncate, exact=True)
@@ -196,10 +217,5 @@ def one_hot(view: NodeView) -> None:
     thin = view.emit(steps.Reshape, [whole], view.fresh("thin", (*shape[:axis], 1, *shape[axis:])), exact=True)
     wide = view.broadcast(thin, target, "wide", exact=True)
     offset = _weights(target, axis, -np.arange(depth, dtype=np.float64))
-    plain = (off, on) == (0.0, 1.0)
-    output = view.fresh("hot", target) if not plain or not view.is_whole(view.output) else None
-    hot = view.emit(steps.Affine, [wide], output, weight=ONE, offset=offset, function=Test("zero"), exact=True)
-    if plain and output is not None:
-        view.alias(hot)
-    elif not plain:
-        view.emit(steps.Affine, [hot], weight=np.asarray(on - off), offset=np.asarray(off))
+    hot = view.fresh("hot", target)
+    return view.emit(steps.Affine, [wide], hot, weight=ONE, offset=offset, function=Test("zero"), exact=True)

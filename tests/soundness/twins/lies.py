@@ -1,6 +1,7 @@
 """Near twins of every core operator: from the inputs of a node, what a slightly other operator would have made of them.
 
 views         a neighbouring cell in place of each, or one cell off by one
+public        the same
 products      another cell of the first operand, or one sum off by one
 requantise    the function's value at the next argument: the other rounding
 maximum       the least operand (a range), the greatest plus one (the zero check)
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ciro_zk.circuit.graph import Graph, Node
-from ciro_zk.circuit.op import LinearOp, Op, ProductOp
+from ciro_zk.circuit.op import LinearOp, Op, ProductOp, PublicOp
 from ciro_zk.ops import Divide, Maximum, Requantise, SquareRoot
 
 Outputs = tuple[Any, ...]
@@ -32,13 +33,13 @@ def lies(graph: Graph, node: Node) -> Iterator[Lie]:
     def run(inputs: Sequence[Any]) -> Outputs:
         return op.run(inputs, graph.tables)
 
-    if isinstance(op, LinearOp):
+    if isinstance(op, LinearOp | PublicOp):
         yield "form", lambda inputs: tuple(np.roll(y.reshape(-1), 1).reshape(y.shape) for y in run(inputs))
     elif isinstance(op, ProductOp):
         yield "product", lambda inputs: run([np.roll(inputs[0], 1, axis=-1), inputs[1]])
-    if isinstance(op, LinearOp | ProductOp):
+    if isinstance(op, LinearOp | PublicOp | ProductOp):
         for by in (1, -1):
-            yield "form" if isinstance(op, LinearOp) else "product", lambda inputs, by=by: (_one_off(run(inputs)[0], by),)
+            yield "product" if isinstance(op, ProductOp) else "form", lambda inputs, by=by: (_one_off(run(inputs)[0], by),)
     elif isinstance(op, Requantise):
         for by in (1, -1):
             yield "lookup", lambda inputs, by=by: (run([inputs[0] + (by << op.shift)])[0], *run(inputs)[1:])

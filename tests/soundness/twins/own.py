@@ -5,6 +5,7 @@ Which node it was is settled here: of all constraints, evaluated on the lie's ce
 
     node            its constraint                                        the verifier
     linear          the output is the matrix of the inputs                opening: the forms of what uses it
+    public          the output is what the inputs make it             opening: the verifier's own cells
     product         the output is the product of the inputs               products
     commit          rows of lookups are in their tables                   lookup
                     products of zero checks are zero                      products
@@ -23,7 +24,7 @@ from soundness.verdicts import LOOKUP, OPENING, PRODUCTS
 from unit.compiler.checks import column_values
 
 from ciro_zk.circuit.graph import Graph, Node
-from ciro_zk.circuit.op import CommitOp, LinearOp
+from ciro_zk.circuit.op import CommitOp, ProductOp
 from ciro_zk.errors import ProofRejected
 from ciro_zk.field.extension import P
 from ciro_zk.program.circuit import Circuit
@@ -43,7 +44,7 @@ def _broken(graph: Graph, node: Node, values: Mapping[int, Any]) -> Iterator[str
     if not isinstance(op, CommitOp):
         (output,) = op.run([values[i] for i in op.inputs], graph.tables)
         if not np.array_equal(output, values[node.outputs[0]]):
-            yield "form" if isinstance(op, LinearOp) else "product"
+            yield "product" if isinstance(op, ProductOp) else "form"
         return
     for lookup in op.lookups(node.outputs, inputs, graph.tables):
         columns = [column_values(c, values, lookup.shape).astype(np.int64) for c in lookup.columns]

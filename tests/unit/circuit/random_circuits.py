@@ -12,7 +12,7 @@ from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.tensor import Storage
 from ciro_zk.lookup.tables import Clamp, Function, Range, Sampled, Sign, Window
 from ciro_zk.lookup.tables import Graph as GraphTable
-from ciro_zk.ops import AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, Requantise, Reshape, SquareRoot, Transpose
+from ciro_zk.ops import AxisMap, Combine, Conv, Divide, Hadamard, MatMul, Maximum, OneHot, Requantise, Reshape, SquareRoot, Transpose
 from ciro_zk.params import TESTING, Preset
 from ciro_zk.program.circuit import Circuit
 from tests.strategies import ends
@@ -85,6 +85,18 @@ class Sketch:
             size //= divisor
         shape.append(size)
         return self.builder.add(Reshape(inputs=(x,), shape=tuple(shape)))[0]
+
+    def one_hot(self, x: int) -> int:
+        """Rows by the ids in an input, whatever x is."""
+        ids = self.pick(*[port.tensor for port in self.builder.inputs])
+        length = self.pick(1, 3, 5)
+        (hot,) = self.builder.add(OneHot(inputs=(ids,), length=length), "hot")
+        if self.rng.random() < 0.3:
+            return hot
+        size = prod(self.shape(ids))
+        (rows,) = self.builder.add(Reshape(inputs=(hot,), shape=(1, size, length)))
+        (acc,) = self.builder.add(MatMul(inputs=(rows, self.weight((1, length, self.pick(1, 3)), 2))), "rows")
+        return self.after_product(acc)
 
     def transpose(self, x: int) -> int:
         permutation = self.rng.permutation(len(self.shape(x)))
@@ -189,7 +201,7 @@ class Sketch:
         return self.builder.add(SquareRoot.of((x,), (ends(self.builder.tensors[x]),), table), "root")[0]
 
 
-STEPS = ("reshape", "transpose", "axis_map", "combine", "matmul", "conv", "hadamard", "maximum", "divide", "square_root")
+STEPS = ("reshape", "transpose", "axis_map", "combine", "matmul", "conv", "hadamard", "maximum", "divide", "square_root", "one_hot")
 
 
 def random_graph(seed: int, num_steps: int = 4) -> tuple[Graph, dict[int, Integers]]:

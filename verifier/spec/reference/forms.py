@@ -59,6 +59,12 @@ class Graph:
         bits = self.graph["tables"][node["range_table"]]["bits"]
         return 1 + -(-node["shift"] // bits) + (2 if len(node["tables"]) == 2 else 0)
 
+    def ones(self, tensor: int, inputs: dict[int, list[int]]) -> list[int]:
+        """Where one-hot ids are 1."""
+        node, _ = self.made[tensor]
+        n = node["length"]
+        return [row * n + v % n for row, v in enumerate(inputs[node["inputs"][0]]) if -n <= v < n]
+
     def resolve(self, tensor: int, c: Elem, vectors: list[Vector]) -> tuple[list[Term], Elem]:
         """Terms on stored tensors and accumulators, and the constant."""
         if tensor >= len(self.tensors) or self.tensors[tensor]["storage"] != "virtual":

@@ -36,6 +36,9 @@ def opening(state: State, roots: list[bytes]) -> None:
             if tensor in state.inputs:
                 value = sub(value, total(mul(w, base(v)) for w, v in zip(cells, state.inputs[tensor], strict=True)))
                 continue
+            if tensor < len(state.graph.tensors) and state.graph.tensors[tensor]["storage"] == "public":
+                value = sub(value, total(cells[i] for i in state.graph.ones(tensor, state.inputs)))
+                continue
             oracle = 0 if tensor in registered else 1
             for index, w in zip(indices(state, layouts[oracle], tensor), cells, strict=True):
                 laid[oracle][index] = add(laid[oracle].get(index, ZERO), mul(power(gamma, j), w))
