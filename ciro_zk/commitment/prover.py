@@ -276,7 +276,7 @@ def _started(kernels: Kernels, cells: Cells, form: Extension, start: int) -> _Sh
         low_cells, high_cells = field_cells(cells, at, stop), field_cells(cells, half + at, half + stop)
         at_zero = at_zero + kernels.inner_product_base(low, low_cells)
         at_one = at_one + kernels.inner_product_base(high, high_cells)
-        leading = leading + kernels.inner_product_base(_difference(kernels, low, high), kernels.sub(high_cells, low_cells))
+        leading = leading + kernels.inner_product_base(kernels.sub(high, low), kernels.sub(high_cells, low_cells))
     return _Share(cells, form, start, at_zero + at_one, ONE, (at_zero, leading))
 
 
@@ -292,8 +292,8 @@ def _round_sums(kernels: Kernels, share: _Share) -> tuple[Ext, Ext]:
         low, high = _part(share.form, start, stop), _part(share.form, half + start, half + stop)
         cells = _part(table, start, stop)
         at_zero = at_zero + kernels.inner_product(low, cells)
-        rise = _difference(kernels, cells, _part(table, half + start, half + stop))
-        leading = leading + kernels.inner_product(_difference(kernels, low, high), rise)
+        rise = kernels.sub(_part(table, half + start, half + stop), cells)
+        leading = leading + kernels.inner_product(kernels.sub(high, low), rise)
     return at_zero, leading
 
 
@@ -326,10 +326,6 @@ def _folded_base(kernels: Kernels, cells: Cells, x: Ext) -> Extension:
 def _part(table: Extension, start: int, stop: int) -> Extension:
     """Columns start, ..., stop - 1 of a table `(2, n)`."""
     return np.ascontiguousarray(table[:, start:stop])
-
-
-def _difference(kernels: Kernels, low: Extension, high: Extension) -> Extension:
-    return np.stack([kernels.sub(high[i], low[i]) for i in range(2)])
 
 
 def _extension(cells: Cells) -> Extension:

@@ -253,13 +253,13 @@ def _fold_rows(tally: _Tally, num_vars: int, rounds: int, base: bool) -> None:
     """Sumcheck rounds on a share of 2^num_vars cells.
 
     Round i on N = 2^(num_vars - i) cells: 2 inner products of N/2 (3 for base cells, whose claim is found with them), differences of
-    the form (2 subs of N/2) and of the cells (as many; one for base cells), folds of both. Summed, with T = sum of N
+    the form and of the cells (N, for base cells N/2), folds of both. Summed, with T = sum of N
     = 2^(num_vars + 1) - 2^(num_vars - rounds + 1).
     """
     if base:
         cells, blocks = 1 << num_vars, _blocks(num_vars)
         tally.add("inner_product_base", 3 * blocks, base=3 * cells)
-        tally.add("sub", 3 * blocks, adds=3 * cells // 2)
+        tally.add("sub", 2 * blocks, adds=3 * cells // 2)
     if base and rounds:
         tally.add("fold_stack", blocks, ext=cells // 2)
         tally.add("fold_base", blocks, base=cells)
@@ -267,7 +267,7 @@ def _fold_rows(tally: _Tally, num_vars: int, rounds: int, base: bool) -> None:
     calls = sum(_blocks(num_vars - i) for i in range(rounds))
     total = (2 << num_vars) - (2 << num_vars - rounds)
     tally.add("inner_product", 2 * calls, ext=total)
-    tally.add("sub", 4 * calls, adds=2 * total)
+    tally.add("sub", 2 * calls, adds=2 * total)
     tally.add("fold_stack", 2 * calls, ext=total)
 
 
