@@ -14,12 +14,13 @@ Which node it was is settled here: of all constraints, evaluated on the lie's ce
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
-from soundness.malicious import Claimed, accepted, forge, keys
+from soundness.malicious import Claimed, accepted, forge, keys, run_graph
+from soundness.twins.lies import lies, told
 from soundness.verdicts import LOOKUP, OPENING, PRODUCTS
 from unit.compiler.checks import column_values
 
@@ -69,3 +70,36 @@ def rejected_by_its_own(circuit: Circuit, number: int, kind: str, values: Mappin
     with pytest.raises(ProofRejected) as error:
         accepted(vk, forge(pk, Claimed(values=values)))
     assert (error.value.stage, error.value.reason) == VERDICTS[kind]
+
+
+def shows(graph: Graph, number: int, kind: str, honest: Mapping[int, Any], values: Mapping[int, Any]) -> bool:
+    """Whether a lie breaks the one constraint, no other, and none of the statement's ranges.
+
+    Cells that nothing uses are in no form and no product: a lie about them is none.
+    """
+    outputs, ports = graph.nodes[number].outputs, {port.tensor for port in graph.outputs}
+    if any(values[i].min() < graph.tensors[i].low or values[i].max() > graph.tensors[i].high for i in ports):
+        return False
+    used = any((values[i] != honest[i]).any() for i in honest if i not in outputs or i in ports)
+    return broken(graph, values) == {number: {kind}} and (used or kind in ("lookup", "zero check"))
+
+
+def attack(circuit: Circuit, leaves: Mapping[int, Any], numbers: Iterable[int], shown: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """For every kind of operator among the nodes of those numbers and every kind of constraint of it, a near twin of the first node that
+    has one is rejected by its own constraint; these are added to `shown`, and what is there already is left out.
+
+    Returns the (kind of operator, kind of constraint) that there are.
+    """
+    graph, there = circuit.graph, set()
+    honest = run_graph(graph, leaves)
+    for number in numbers:
+        for kind, twin in lies(graph, graph.nodes[number]):
+            constraint = graph.nodes[number].op.kind, kind
+            there.add(constraint)
+            if constraint in shown:
+                continue
+            values = told(graph, leaves, number, twin)
+            if shows(graph, number, kind, honest, values):
+                rejected_by_its_own(circuit, number, kind, values)
+                shown.add(constraint)
+    return there

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from soundness.attacks.argument import plus
 from soundness.lies.toys import BIASED, IDS, rejected, toy_values
-from soundness.malicious import with_op, with_table
+from soundness.malicious import keys, leaves_of, with_op, with_table
+from soundness.twins import test_enclosed
+from soundness.twins.own import attack
 from soundness.verdicts import LOOKUP, OPENING, PRODUCTS
-from strategies import ABS, toy
+from strategies import ABS, QUIET, toy, toy_input
 
 from ciro_zk.circuit.graph import Graph
+from ciro_zk.circuit.op import _REGISTRY
+from ciro_zk.compiler.report import quantise_inputs
 from ciro_zk.lookup.tables import Clamp, Sampled
 from ciro_zk.lookup.tables import Graph as GraphTable
+from verifier.spec.circuits import sample, varied
 
 
 def second_largest(values: Mapping[int, Any]) -> Any:
@@ -90,3 +96,34 @@ def test_window_of_the_wrong_sign() -> None:
     # q - 256 with sign and out of the saturated side: (h, sign) is a row, x is not what it says
     moved = {IDS["y.offset"]: plus(IDS["y.offset"], -256), IDS["y.sign"]: plus(IDS["y.sign"], 1)}
     assert rejected(toy_values(moved)) == LOOKUP
+
+
+CONSTRAINTS = {
+    "reshape": {"form"},
+    "transpose": {"form"},
+    "axis_map": {"form"},
+    "combine": {"form"},
+    "matmul": {"product"},
+    "conv": {"product"},
+    "hadamard": {"product"},
+    "requantise": {"lookup"},
+    "divide": {"lookup", "product"},
+    "square_root": {"lookup", "product"},
+    "maximum": {"lookup", "zero check"},
+    "range_check": {"lookup"},
+}
+"""What holds an operator's outputs: each is attacked, the last in `lies/test_weights.py`, where the registration is."""
+
+
+def test_every_core_operator() -> None:
+    """A near twin of every operator, for every kind of constraint that it has, is rejected by its own node's and no other."""
+    shown: set[tuple[str, str]] = set()
+    enclosed, pk = test_enclosed.circuit(), keys(toy())[0]
+    for circuit, leaves in (
+        (replace(varied(), preset=QUIET), {**quantise_inputs(varied().graph, sample(varied())), **varied().weights}),
+        (toy(QUIET), leaves_of(pk, toy_input())),
+        (enclosed, test_enclosed.leaves()),
+    ):
+        attack(circuit, leaves, range(len(circuit.graph.nodes)), shown)
+    assert shown == {(kind, constraint) for kind in CONSTRAINTS for constraint in CONSTRAINTS[kind] if kind != "range_check"}
+    assert set(CONSTRAINTS) == set(_REGISTRY)

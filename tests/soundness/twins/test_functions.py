@@ -1,157 +1,143 @@
-"""Near twins of ONNX operators that are compositions: a witness of the twin, honest after the lie, under the honest program's digest.
+"""Near twins of every function that a table holds: the witness of the twin's table, rejected by the lookup in the function's own.
 
-Each is rejected by the operator's own check: functions, comparisons and one-hot ids by their table, maxima by the ranges of
-the differences (a value that is too small) or by the product of the differences (one that is no operand).
+A table is what the compiler would make of its function, on arguments from -4 to 4 in steps of a sixteenth: whole numbers, halves, and
+what lies between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
-from onnx import TensorProto
-from soundness.malicious import Claimed, accepted, forge, keys, leaves_of, run_graph
-from soundness.verdicts import LOOKUP, PRODUCTS
+from soundness.malicious import keys, leaves_of, run_graph, with_table
+from soundness.twins.own import rejected_by_its_own
 from strategies import QUIET
-from unit.compiler.case import node
-from unit.compiler.checks import model
 
-from ciro_zk.circuit.graph import Graph
-from ciro_zk.compiler import compile as compile_model
-from ciro_zk.errors import ProofRejected
-from ciro_zk.lookup.tables import Graph as GraphTable
-from ciro_zk.lookup.tables import Sampled, Window
-from ciro_zk.ops import Maximum, Requantise
+from ciro_zk.circuit.graph import Graph, GraphBuilder
+from ciro_zk.compiler import curves, steps
+from ciro_zk.compiler.curves import SMOOTH, STEPPED
+from ciro_zk.compiler.emit.context import TESTS
+from ciro_zk.lookup import tables
+from ciro_zk.lookup.tables import Clamp, Range, Sampled
+from ciro_zk.ops import Requantise
 from ciro_zk.program.circuit import Circuit
 
-X = np.array([[-1.5, -0.6, 0.0, 0.5, 1.2, 2.0]], dtype=np.float32)
-Twin = Callable[[Any, Any], Any]
-"""From the arguments q and the honest values to the twin's values."""
+REACH, SCALE, UNIT, LIMIT = 64, 2.0**-4, 2.0**-12, 1 << 20
+Twin = tuple[tuple[float, ...], Callable[[Any], Any]]
+"""Parameters of the function, and its near twin over the reals."""
 
-NODES: dict[str, list[Any]] = {
-    "Abs": [node("Abs")],
-    "Floor": [node("Floor")],
-    "Round": [node("Round")],
-    "Exp": [node("Exp")],
-    "Gelu": [node("Gelu")],
-    "Sign": [node("Sign")],
-    "Less": [node("Less", "x c", "b"), node("Cast", "b", to=TensorProto.FLOAT)],
-    "Equal": [node("Equal", "x c", "b"), node("Cast", "b", to=TensorProto.FLOAT)],
-    "And": [node("Less", "x c", "a"), node("Greater", "x d", "g"), node("And", "a g", "b"), node("Cast", "b", to=TensorProto.FLOAT)],
-    "ReduceMax": [node("ReduceMax", keepdims=1)],
-    "ReduceMin": [node("ReduceMin", keepdims=1)],
-    "ArgMax": [node("ArgMax", axis=1, output="b"), node("Cast", "b", to=TensorProto.FLOAT)],
-    "TopK": [node("TopK", "x k", "y i")],
-    "Gather": [node("ArgMax", axis=1, output="i"), node("Gather", "t i")],
+CURVES: dict[str, Twin] = {
+    "abs": ((), lambda x: np.maximum(x, 0.0)),
+    "acos": ((), SMOOTH["asin"]),
+    "acosh": ((), SMOOTH["asinh"]),
+    "asin": ((), SMOOTH["acos"]),
+    "asinh": ((), SMOOTH["atan"]),
+    "atan": ((), SMOOTH["asinh"]),
+    "atanh": ((), SMOOTH["tan"]),
+    "celu": ((2.0,), lambda x: SMOOTH["elu"](x, 2.0)),
+    "cos": ((), SMOOTH["sin"]),
+    "cosh": ((), SMOOTH["sinh"]),
+    "elu": ((2.0,), lambda x: SMOOTH["celu"](x, 2.0)),
+    "erf": ((), SMOOTH["tanh"]),
+    "exp": ((), lambda x: np.maximum(1.0 + x, 0.0)),
+    "gelu": ((), SMOOTH["gelu_tanh"]),
+    "gelu_tanh": ((), SMOOTH["gelu"]),
+    "hard_sigmoid": ((0.2, 0.5), SMOOTH["sigmoid"]),
+    "hard_swish": ((), lambda x: SMOOTH["swish"](x, 1.0)),
+    "leaky": ((0.125,), np.abs),
+    "log": ((), lambda x: SMOOTH["log"](1.0 + x)),
+    "mish": ((), lambda x: SMOOTH["swish"](x, 1.0)),
+    "power": ((2.0,), lambda x: x * np.abs(x)),
+    "reciprocal": ((), lambda x: SMOOTH["power"](x, -2.0)),
+    "selu": ((1.5, 1.25), lambda x: SMOOTH["elu"](x, 1.5)),
+    "sigmoid": ((), lambda x: SMOOTH["hard_sigmoid"](x, 0.2, 0.5)),
+    "sin": ((), SMOOTH["cos"]),
+    "sinh": ((), SMOOTH["cosh"]),
+    "softplus": ((), lambda x: np.maximum(x, 0.0)),
+    "softsign": ((), SMOOTH["tanh"]),
+    "sqrt": ((), lambda x: np.sqrt(np.abs(x))),
+    "swish": ((1.0,), SMOOTH["mish"]),
+    "tan": ((), SMOOTH["tanh"]),
+    "tanh": ((), SMOOTH["softsign"]),
+    "ceil": ((), np.floor),
+    "floor": ((), np.ceil),
+    "fmod": ((1.5,), lambda x: np.mod(x, 1.5)),
+    "modulo": ((1.5,), lambda x: np.fmod(x, 1.5)),
+    "quotient": ((1.5,), lambda x: np.floor(x / 1.5)),
+    "quantise": ((0.5, 1.0, -3.0, 3.0), lambda x: np.clip(np.floor(x / 0.5 + 0.5) + 1.0, -3.0, 3.0)),
+    "round": ((), lambda x: np.floor(x + 0.5)),
+    "shrink": ((0.5, 1.0), lambda x: np.where(np.abs(x) > 1.0, x, 0.0)),
+    "thresholded": ((1.0,), lambda x: np.where(x >= 1.0, x, 0.0)),
+    "truncate": ((), np.floor),
 }
-CONSTANTS: dict[str, Any] = {
-    "c": np.float32(0.5),
-    "d": np.float32(-1),
-    "k": np.array([2]),
-    "t": np.arange(12, dtype=np.float32).reshape(6, 2),
+FUNCTIONS: dict[str, tuple[Any, Any]] = {
+    "Relu for Clip": (Clamp(minimum=-32, maximum=32), Clamp(minimum=0, maximum=32)),
+    "another bound for Clip": (Clamp(minimum=-32, maximum=32), Clamp(minimum=-32, maximum=31)),
+    "Relu for Leaky": (Clamp(minimum=-64, maximum=64, numerator=1, shift=3), Clamp(minimum=0, maximum=64)),
+    "the next slope for Leaky": (
+        Clamp(minimum=-64, maximum=64, numerator=1, shift=3),
+        Clamp(minimum=-64, maximum=64, numerator=9, shift=6),
+    ),
+    "half the precision for Scores": (
+        Clamp(minimum=-64, maximum=64),
+        Sampled(low=-REACH, values=tuple(2 * (q // 2) for q in range(-REACH, REACH + 1))),
+    ),
+    "at least for Test positive": (TESTS["positive"], Sampled(low=-1, values=(0, 1))),
+    "not negative for Test zero": (TESTS["zero"], Sampled(low=-1, values=(0, 1))),
+    "positive for Test sign": (TESTS["sign"], Clamp(minimum=0, maximum=1)),
 }
+
+
+def tabulated(name: str, twin: bool) -> Sampled:
+    """The table of a curve, or of its twin."""
+    parameters, function = CURVES[name]
+    if not twin:
+        return curves.table(name, parameters, SCALE, REACH, UNIT, LIMIT)
+    values = np.clip(function(np.arange(-REACH, REACH + 1) * SCALE) / UNIT, -LIMIT, LIMIT)
+    return Sampled(low=-REACH, values=tuple(int(v) for v in np.floor(values + 0.5)))
 
 
 @cache
-def circuit(name: str) -> Circuit:
-    nodes = NODES[name]
-    if name == "TopK":
-        from onnx import helper
-
-        nodes = [helper.make_node("TopK", ["x", "k"], ["y", "i"])]
-    used = {source for n in nodes for source in n.input}
-    constants = {key: value for key, value in CONSTANTS.items() if key in used}
-    return replace(
-        compile_model(model(nodes, {"x": X.shape}, constants, opset=20), X, input_range={"x": (-4.0, 4.0)}, bits=8), preset=QUIET
-    )
+def circuit(function: Any) -> Circuit:
+    """A table of a function, looked up once for every argument."""
+    b = GraphBuilder()
+    b.table(Range(bits=8))
+    table = b.table(tables.Graph(function=function, low=-REACH, high=REACH))
+    x = b.input("x", (2 * REACH + 1,), low=-REACH, high=REACH, scale=SCALE)
+    y, *_ = b.add(Requantise(inputs=(x,), shift=0, tables=(table,), range_table=0), "y")
+    b.output("y", y, scale=UNIT)
+    return Circuit(b.build(), {}, "function", 8, preset=QUIET)
 
 
-def inputs(name: str) -> Any:
-    (port,) = circuit(name).graph.inputs
-    return np.floor(X / port.scale + 0.5).astype(np.int64)
+def refuse(function: Any, twin: Any) -> None:
+    """The twin's values for all arguments at which they are values that the function has, the honest ones elsewhere."""
+    honest = circuit(function)
+    pk, _ = keys(honest)
+    leaves = leaves_of(pk, np.arange(-REACH, REACH + 1))
+    lying: Graph = with_table(honest.graph, 1, tables.Graph(function=twin, low=-REACH, high=REACH))
+    right, values = run_graph(honest.graph, leaves), run_graph(lying, leaves)
+    (y,) = honest.graph.nodes[0].outputs
+    values[y] = np.clip(values[y], right[y].min(), right[y].max())  # beyond, the statement's ranges refuse it already
+    assert (values[y] != right[y]).any()
+    rejected_by_its_own(honest, 0, "lookup", values)
 
 
-def swapped(graph: Graph, twin: Twin) -> Graph:
-    """The graph with the twin's values in the tables of functions."""
-    found = []
-    for table in graph.tables:
-        if isinstance(table, GraphTable | Window):
-            low, high = (table.low, table.high) if isinstance(table, GraphTable) else (table.low, table.low + (1 << table.bits) - 1)
-            q = np.arange(low - 1, high + 2)
-            values = twin(q, table.function(q))
-            table = replace(table, function=Sampled(low=low - 1, values=tuple(int(v) for v in values)))
-        found.append(table)
-    return replace(graph, tables=tuple(found))
+@pytest.mark.parametrize("name", CURVES)
+def test_curve(name: str) -> None:
+    refuse(tabulated(name, False), tabulated(name, True))
 
 
-def rejected(name: str, graph: Graph, overrides: Mapping[int, Any] | None = None) -> tuple[str, str]:
-    pk, vk = keys(circuit(name))
-    leaves = leaves_of(pk, inputs(name))
-    values, honest = run_graph(graph, leaves, overrides), run_graph(circuit(name).graph, leaves)
-    assert any((values[i] != honest[i]).any() for i in honest), "the twin must differ"
-    with pytest.raises(ProofRejected) as error:
-        accepted(vk, forge(pk, Claimed(values=values)))
-    return error.value.stage, error.value.reason
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function(name: str) -> None:
+    refuse(*FUNCTIONS[name])
 
 
-@pytest.mark.parametrize("name", NODES)
-def test_honest(name: str) -> None:
-    pk, vk = keys(circuit(name))
-    accepted(vk, forge(pk, Claimed(values=run_graph(circuit(name).graph, leaves_of(pk, inputs(name))))))
-
-
-TWINS: dict[str, tuple[str, Twin]] = {
-    "Relu for Abs": ("Abs", lambda q, y: np.where(q > 0, y, 0)),
-    "Ceil for Floor": ("Floor", lambda q, y: -y[::-1]),
-    "halves up for Round": ("Round", lambda q, y: np.where(y < np.roll(y, -1), np.roll(y, -1), y)),
-    "one unit more for Exp": ("Exp", lambda q, y: np.minimum(y + 1, y.max())),
-    "Relu for Gelu": ("Gelu", lambda q, y: np.maximum(y, 0)),
-    "Relu for Sign": ("Sign", lambda q, y: np.maximum(y, 0)),
-    "LessOrEqual for Less": ("Less", lambda q, y: (q >= 0).astype(np.int64)),
-    "almost equal for Equal": ("Equal", lambda q, y: (np.abs(q) <= 12).astype(np.int64)),
-    "Or for And": ("And", lambda q, y: (q >= 0).astype(np.int64)),
-}
-
-
-@pytest.mark.parametrize("twin", TWINS)
-def test_twin(twin: str) -> None:
-    name, change = TWINS[twin]
-    assert rejected(name, swapped(circuit(name).graph, change)) == LOOKUP
-
-
-def made_by(graph: Graph, kind: type[Any]) -> list[Any]:
-    return [n for n in graph.nodes if isinstance(n.op, kind)]
-
-
-@pytest.mark.parametrize("name", ["ReduceMax", "ReduceMin", "ArgMax", "TopK"])
-@pytest.mark.parametrize(("lie", "verdict"), [("least", LOOKUP), ("second", LOOKUP), ("beyond", PRODUCTS)])
-def test_maximum(name: str, lie: str, verdict: tuple[str, str]) -> None:
-    """Of the operands of the last maximum the least, the second or none, and an index to match."""
-    graph = circuit(name).graph
-    first = made_by(graph, Maximum)[0]
-
-    def value(values: Mapping[int, Any]) -> Any:
-        operands = np.sort(np.stack([values[i] for i in first.op.inputs]), axis=0)
-        return {"least": operands[0], "second": operands[-2], "beyond": operands[-1] + 1}[lie]
-
-    assert rejected(name, graph, {first.outputs[0]: value}) == verdict
-
-
-@pytest.mark.parametrize("name", ["ArgMax", "TopK", "Gather"])
-def test_another_cell_is_chosen(name: str) -> None:
-    """A hit where there is none: another index, with everything after it honest."""
-    graph = circuit(name).graph
-    hits = next(n for n in made_by(graph, Requantise) if sum(graph.tensors[n.outputs[0]].shape) > 2)
-    assert rejected(name, graph, {hits.outputs[0]: lambda values: np.roll(values[hits.outputs[0]], 1, axis=-1)}) == LOOKUP
-
-
-def test_top_k_keeps_what_it_took() -> None:
-    """The greatest cell twice: the first is not taken away."""
-    graph = circuit("TopK").graph
-    taken = next(n for n in made_by(graph, Requantise) if "left0" in graph.tensors[n.outputs[0]].name)
-    source = circuit("TopK").graph.inputs[0].tensor
-    assert rejected("TopK", graph, {taken.outputs[0]: lambda values: values[source]}) == LOOKUP
+def test_every_function_has_a_twin() -> None:
+    assert set(CURVES) == set(SMOOTH) | set(STEPPED)
+    others = {kind.__name__ for kind in get_args(steps.Function)} - {"Curve"}
+    named = {name.split(" for ")[1] for name in FUNCTIONS}
+    assert {name.split()[0] for name in named} == others
+    assert {f"Test {kind}" for kind in TESTS} <= named
