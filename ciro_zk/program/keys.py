@@ -45,6 +45,10 @@ class VerifyingKey:
     weights_sample: bytes = b""
     """The weight oracle's value at its `sample_point`, an extension element; empty where the preset decodes uniquely."""
 
+    def __post_init__(self) -> None:
+        """`ProofFormatError` for a sample that is no element, missing, or there without need."""
+        _check_sample(self.program, self.weights_sample, "<verifying key>")
+
     def __bytes__(self) -> bytes:
         sections = [("manifest", self.program.manifest), ("model", self.model_commitment), ("sample", self.weights_sample)]
         return pack(VK_KIND, VERSION, [*sections, ("registration", self.registration)])
@@ -78,13 +82,7 @@ class VerifyingKey:
         if len(model) != DIGEST_BYTES:
             raise ProofFormatError(f"must be {DIGEST_BYTES} bytes", file=source, field="model", remedy="set up the circuit again")
         program, sample = Program.from_manifest(bytes(sections["manifest"]), source), bytes(sections["sample"])
-        try:
-            if len(sample) != (NUM_BYTES if program.preset.is_sampled else 0):
-                raise ValueError("is not there where the preset has one, or there where it has none")
-            if sample:
-                Ext.from_bytes(sample)
-        except ValueError as error:
-            raise ProofFormatError(str(error), file=source, field="sample", remedy="set up the circuit again") from error
+        _check_sample(program, sample, source)
         return VerifyingKey(program, model, bytes(sections["registration"]), sample)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -98,6 +96,16 @@ class VerifyingKey:
 
     def __repr__(self) -> str:
         return f"VerifyingKey({self.program.name}, {self.digest.hex()[:12]})"
+
+
+def _check_sample(program: Program, sample: bytes, source: str) -> None:
+    try:
+        if len(sample) != (NUM_BYTES if program.preset.is_sampled else 0):
+            raise ValueError("is not there where the preset has one, or there where it has none")
+        if sample:
+            Ext.from_bytes(sample)
+    except ValueError as error:
+        raise ProofFormatError(str(error), file=source, field="sample", remedy="set up the circuit again") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,6 +150,8 @@ def test_a_weights_sample_that_is_none() -> None:
     assert VerifyingKey.from_bytes(bytes(vk)) == vk
     for payload in (b"", vk.weights_sample[:-1], b"\xff" * 16):
         assert tampered(vk, "sample", payload).field == "sample"
+        with pytest.raises(ProofFormatError, match="sample"):
+            replace(vk, weights_sample=payload)
     _, without = tiny_keys()
     assert tampered(without, "sample", bytes(16)).field == "sample"
 
