@@ -97,16 +97,19 @@ def cairo(data: dict[str, Any]) -> str:
     for name, members in data["enums"].items():
         out += ["", f"/// {name}", f"pub mod {re.sub('(?<!^)(?=[A-Z])', '_', name).lower()} {{"]
         out += [f"    pub const {m}: u8 = {i};" for i, m in enumerate(members)] + ["}"]
-    out += ["", "/// Hard bounds of the parameters that a contract's storage holds; (0, 0) where it holds none of that name."]
-    out += ["pub fn bounds(contract: felt252, name: felt252) -> (u128, u128) {"]
+    out += [
+        "",
+        "/// First value and hard bounds of a parameter that a contract's storage holds; (0, 0, 0) where it holds none of that name.",
+    ]
+    out += ["pub fn governed(contract: felt252, name: felt252) -> (u128, u128, u128) {"]
     for name, row in data["parameter"].items():
         if "held_by" in row:
             out += [
                 f"    if contract == '{row['held_by']}' && name == '{name}' {{",
-                f"        return ({row['least']}, {row['most']});",
+                f"        return ({row['value']}, {row['least']}, {row['most']});",
                 "    }",
             ]
-    out += ["    (0, 0)", "}", "", "/// Error codes, the same on every chain.", "pub mod codes {"]
+    out += ["    (0, 0, 0)", "}", "", "/// Error codes, the same on every chain.", "pub mod codes {"]
     for code, why in data["codes"].items():
         out += [f"    /// {why}", f"    pub const {code}: felt252 = '{code}';"]
     out += ["}", ""]

@@ -16,3 +16,9 @@ pub trait IToken<TState> {
     fn balance_at(self: @TState, account: ContractAddress, block: u64) -> u256;
     fn total_supply_at(self: @TState, block: u64) -> u256;
 }
+
+/// Of GovernanceTreasury, as every other contract asks it.
+#[starknet::interface]
+pub trait IPausable<TState> {
+    fn paused(self: @TState) -> bool;
+}

@@ -2,4 +2,5 @@ pub mod arithmetic;
 pub mod checkpoints;
 pub mod interfaces;
 pub mod parameters;
+pub mod system;
 pub mod token;

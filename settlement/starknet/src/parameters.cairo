@@ -220,48 +220,48 @@ pub mod tier {
     pub const INSTITUTIONAL: u8 = 8;
 }
 
-/// Hard bounds of the parameters that a contract's storage holds; (0, 0) where it holds none of that name.
-pub fn bounds(contract: felt252, name: felt252) -> (u128, u128) {
+/// First value and hard bounds of a parameter that a contract's storage holds; (0, 0, 0) where it holds none of that name.
+pub fn governed(contract: felt252, name: felt252) -> (u128, u128, u128) {
     if contract == 'JobManager' && name == 'platform_fee' {
-        return (0, 1000);
+        return (250, 0, 1000);
     }
     if contract == 'JobManager' && name == 'coordinator_fee' {
-        return (0, 500);
+        return (100, 0, 500);
     }
     if contract == 'JobManager' && name == 'attester_fee' {
-        return (0, 500);
+        return (100, 0, 500);
     }
     if contract == 'JobManager' && name == 'abort_fee' {
-        return (0, 1000);
+        return (100, 0, 1000);
     }
     if contract == 'JobManager' && name == 'minimum_payment' {
-        return (1000000000000000, 1000000000000000000000);
+        return (1000000000000000000, 1000000000000000, 1000000000000000000000);
     }
     if contract == 'JobManager' && name == 'ack_window' {
-        return (60, 3600);
+        return (600, 60, 3600);
     }
     if contract == 'JobManager' && name == 'queue_expiry' {
-        return (3600, 604800);
+        return (86400, 3600, 604800);
     }
     if contract == 'JobManager' && name == 'verdict_expiry' {
-        return (86400, 259200);
+        return (172800, 86400, 259200);
     }
     if contract == 'JobManager' && name == 'challenge_window_attested' {
-        return (3600, 86400);
+        return (3600, 3600, 86400);
     }
     if contract == 'JobManager' && name == 'challenge_window_optimistic' {
-        return (86400, 172800);
+        return (86400, 86400, 172800);
     }
     if contract == 'JobManager' && name == 'job_bond_minimum' {
-        return (1000000000000000000, 1000000000000000000000);
+        return (10000000000000000000, 1000000000000000000, 1000000000000000000000);
     }
     if contract == 'ProofRegistry' && name == 'commit_window' {
-        return (600, 14400);
+        return (7200, 600, 14400);
     }
     if contract == 'ProofRegistry' && name == 'reveal_window' {
-        return (600, 14400);
+        return (7200, 600, 14400);
     }
-    (0, 0)
+    (0, 0, 0)
 }
 
 /// Error codes, the same on every chain.

@@ -11,12 +11,24 @@ pub mod CiroToken {
     use crate::interfaces::IToken;
     use crate::parameters;
     use crate::parameters::codes;
+    use crate::system::{Named, SystemComponent, names};
+
+    component!(path: SystemComponent, storage: system, event: SystemEvent);
+
+    impl Name of Named {
+        const NAME: felt252 = names::TOKEN;
+    }
+    #[abi(embed_v0)]
+    impl Shared = SystemComponent::Shared<ContractState>;
+    impl SharedInternal = SystemComponent::Internal<ContractState>;
 
     #[storage]
     struct Storage {
         balances: Map<ContractAddress, History>,
         supply: History,
         allowances: Map<(ContractAddress, ContractAddress), u128>,
+        #[substorage(v0)]
+        system: SystemComponent::Storage,
     }
 
     #[event]
@@ -24,6 +36,8 @@ pub mod CiroToken {
     pub enum Event {
         Transfer: Transfer,
         Approval: Approval,
+        #[flat]
+        SystemEvent: SystemComponent::Event,
     }
 
     #[derive(Drop, starknet::Event)]
@@ -45,8 +59,9 @@ pub mod CiroToken {
     }
 
     #[constructor]
-    fn constructor(ref self: ContractState, holder: ContractAddress) {
+    fn constructor(ref self: ContractState, holder: ContractAddress, configurer: ContractAddress) {
         assert(!holder.is_zero(), codes::ZERO_ADDRESS);
+        self.system.initialize(configurer);
         let block = get_block_number();
         self.supply.as_path().record(block, parameters::SUPPLY);
         self.balances.entry(holder).record(block, parameters::SUPPLY);

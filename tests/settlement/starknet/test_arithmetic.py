@@ -26,7 +26,7 @@ def fifth_root(x: int) -> int:
     return low
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(a=U128, b=U128, c=U128.filter(bool))
 def test_mul_div(a: int, b: int, c: int, functions: Contract) -> None:
     for name, expected in (("mul_div", a * b // c), ("mul_div_up", -(-a * b // c))):
@@ -43,7 +43,7 @@ def test_mul_div_by_zero_reverts(name: str, functions: Contract) -> None:
         functions.call(name, 1, 1, 0)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     x=st.one_of(
         st.integers(0, 2**256 - 1),

@@ -10,13 +10,13 @@ from settlement.starknet.machine import Machine, MachineError, Reverted
 
 from settlement.starknet import build
 
-HOLDER, OTHER = 0x401DE5, 0x07E5
+HOLDER, OTHER, CONFIGURER = 0x401DE5, 0x07E5, 0xC0F
 
 
 def record(machine: Machine) -> list[Any]:
     """What a few calls of every kind answered, their steps, and the storage that they left."""
     machine.restore(0)
-    token = machine.deploy("token", HOLDER)
+    token = machine.deploy("token", HOLDER, CONFIGURER)
     functions = machine.deploy(build.compiled("arithmetic", build.PROBES))
     network = machine.deploy(build.compiled("network", build.PROBES))
     item = {"owner": 1, "amount": 2**200, "open": True}
@@ -56,18 +56,18 @@ def test_the_quick_vm_does_what_starkware_s_does(machine: Machine) -> None:
 
 @pytest.mark.parametrize("arguments", [(1,), (1, 2, 3), (-1, 1), (1, 2**256), (2**252, 1), ("x", 1), (1, True)])
 def test_arguments_that_do_not_fit_are_refused(machine: Machine, arguments: tuple[Any, ...]) -> None:
-    token = machine.deploy("token", HOLDER)
+    token = machine.deploy("token", HOLDER, CONFIGURER)
     with pytest.raises(MachineError):
         token.invoke(HOLDER, "transfer", *arguments)
 
 
 def test_an_unknown_entry_point_is_refused(machine: Machine) -> None:
-    token = machine.deploy("token", HOLDER)
+    token = machine.deploy("token", HOLDER, CONFIGURER)
     with pytest.raises(MachineError, match="no entry point 'mint'"):
         token.invoke(HOLDER, "mint", 1)
 
 
 def test_an_address_is_taken_once(machine: Machine) -> None:
-    machine.deploy("token", HOLDER, address=0x70)
+    machine.deploy("token", HOLDER, CONFIGURER, address=0x70)
     with pytest.raises(MachineError, match="there is a contract"):
-        machine.deploy("token", HOLDER, address=0x70)
+        machine.deploy("token", HOLDER, CONFIGURER, address=0x70)
