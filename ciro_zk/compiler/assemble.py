@@ -25,7 +25,7 @@ from ciro_zk.circuit.manifest import MAX_NAME, is_text
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.plan import Plan
 from ciro_zk.circuit.tensor import Storage
-from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Integers, Leaf, Plain, Ranged, Rescale, relu_part
+from ciro_zk.compiler.draft import FEWER_BITS, Draft, Entry, Integers, Leaf, Plain, Ranged, Refined, Rescale, relu_part
 from ciro_zk.errors import BoundsError, ModelError
 from ciro_zk.lookup import tables
 from ciro_zk.lookup.tables import Clamp, Function
@@ -106,7 +106,7 @@ def choose(draft: Draft) -> Tables:
     """The tables with the fewest leaves."""
     options = []
     failure: BoundsError | None = None
-    for split in _subsets({e.function for e in draft.entries if isinstance(e, Rescale) and relu_part(e.function)}):
+    for split in _subsets({e.function for e in draft.entries if isinstance(e, Rescale) and not e.extra and relu_part(e.function)}):
         found = [p for e in draft.entries if isinstance(e, Rescale) for p in parts(draft, e, split)]
         try:
             bits, cost = _range_bits(draft, found)
@@ -138,7 +138,7 @@ def parts(draft: Draft, entry: Rescale, split: frozenset[Function]) -> tuple[Par
     """
     tensor = draft.tensors[entry.source]
     f, relu = entry.function, relu_part(entry.function)
-    if relu is None or entry.function not in split or not isinstance(f, Clamp):
+    if relu is None or entry.extra or entry.function not in split or not isinstance(f, Clamp):
         return (Part(1, 0, entry, tensor.shape, tensor.magnitude),)
     above = replace(entry, function=relu, name=f"{entry.name}.above")
     # x lies within half a unit of q; a unit more on either side covers all roundings
@@ -160,7 +160,8 @@ def _range_bits(draft: Draft, found: Sequence[Part]) -> tuple[int, int]:
     if not (ranged or shifted):
         return MIN_RANGE_BITS, 1 << MIN_RANGE_BITS
     costs = {}
-    for b in range(MIN_RANGE_BITS, MAX_RANGE_BITS + 1):
+    refined = {part.entry.extra for part in found if part.entry.extra}
+    for b in refined or range(MIN_RANGE_BITS, MAX_RANGE_BITS + 1):
         # at the greatest b every maximum, quotient and root fits: the draft has seen to that
         with suppress(CircuitError):
             others = sum(_ranged_cost(draft, entry, b) for entry in ranged)
@@ -250,6 +251,7 @@ class _Replay:
         self.builder, self.draft, self.split, self.range_table, self.chosen = builder, draft, split, range_table, chosen
         self.ids: list[int] = []
         self.deviations: dict[int, Deviation] = {}
+        self.top_limbs: dict[int, int] = {}
 
     def add(self, entry: Entry, deviation: Deviation) -> int:
         """Add one entry; returns its tensor."""
@@ -260,6 +262,8 @@ class _Replay:
             tensor = self.builder.add(op, entry.name)[0]
         elif isinstance(entry, Rescale):
             tensor = self._rescale(entry, deviation)
+        elif isinstance(entry, Refined):
+            tensor = self._refined(entry)
         else:
             ranged = replace(entry.op, inputs=tuple(self.ids[i] for i in entry.op.inputs), range_table=self.range_table)
             tensor = self.builder.add(ranged, entry.name)[0]
@@ -293,7 +297,14 @@ class _Replay:
 
     def _requantise(self, source: int, entry: Rescale, deviation: Deviation) -> int:
         op = Requantise(inputs=(source,), shift=entry.shift, tables=self.chosen[entry.function], range_table=self.range_table)
-        tensor = self.builder.add(op, entry.name)[0]
+        made = self.builder.add(op, entry.name)
+        if entry.extra:
+            self.top_limbs[made[0]] = made[entry.num_limbs]
         if deviation != EXACT:
-            self.deviations[tensor] = deviation
-        return tensor
+            self.deviations[made[0]] = deviation
+        return made[0]
+
+    def _refined(self, entry: Refined) -> int:
+        out = self.ids[entry.source]
+        inputs = out, self.top_limbs[out]
+        return self.builder.add(Combine(inputs=inputs, coefficients=(1 << entry.extra, 1), offset=-(1 << entry.extra >> 1)), entry.name)[0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
-from math import floor
+from math import floor, ldexp
 
 import numpy as np
 
@@ -19,11 +20,13 @@ from ciro_zk.compiler.fine import HEADROOM as HEADROOM_FINE
 from ciro_zk.compiler.fine import fine_inputs
 from ciro_zk.compiler.lower import Program
 from ciro_zk.compiler.prepare import Prepared
+from ciro_zk.compiler.refine import MIN_TABLE_BITS, REFINED_BITS, refined
 from ciro_zk.compiler.samples import input_types
 from ciro_zk.compiler.static import Static
 from ciro_zk.compiler.steps import Activation, Curve, CurveUse, Product, Requantised, Softmax
 from ciro_zk.compiler.ties import check_state, groups, tied_ranges
-from ciro_zk.errors import InputError
+from ciro_zk.errors import BoundsError, InputError
+from ciro_zk.lookup.tables import Range
 
 HEADROOM = 1.25
 """Of inner tensors over the greatest value seen: an input that calibration has not seen may have greater ones."""
@@ -53,27 +56,53 @@ class Built:
 def build(prepared: Prepared, bits: int, precision: Mapping[str, int] | None = None, state: Mapping[str, str] | None = None) -> Built:
     """Quantise and assemble; `precision` are the bits of single steps, by the name of their output, and of inputs.
 
-    Leaves are padded to a power of two: where weights coarser by one or two bits save the next one, they are.
+    Leaves are padded to a power of two. In a recurrence, whose errors add up from step to step, what can be refined within it is
+    (`ciro_zk.compiler.refine`), the outputs of Relus too if they fit. Otherwise, where weights coarser by one or two bits save the next
+    power, they are.
     """
-    found = _build(prepared, bits, precision or {}, state, 0)
+    precision = precision or {}
+    found = _build(prepared, bits, precision, state, _Choice())
     padded = 1 << (found.assembled.leaves - 1).bit_length()
+    extra = next(table.bits for table in found.assembled.graph.tables if isinstance(table, Range))
+    for relu in (True, False) if (prepared.program.tied or state) and extra <= REFINED_BITS - MIN_TABLE_BITS else ():
+        with suppress(BoundsError):
+            finer = _build(prepared, bits, precision, state, _Choice(extra=extra, relu=relu))
+            if finer.assembled.leaves <= padded:
+                return finer
     for coarser in range(1, MAX_COARSER + 1):
         if 2 * found.assembled.leaves > padded * WORTH_SAVING:
             break
-        other = _build(prepared, bits, precision or {}, state, coarser)
+        other = _build(prepared, bits, precision, state, _Choice(coarser=coarser))
         if 2 * other.assembled.leaves <= padded:
             return other
     return found
 
 
-def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: Mapping[str, str] | None, coarser: int) -> Built:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What is decided by the number of leaves."""
+
+    coarser: int = 0
+    """Bits given up in weights."""
+    extra: int = 0
+    """Bits that refined tensors keep of their remainders."""
+    relu: bool = False
+    """Whether outputs of Relus are refined."""
+
+
+def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: Mapping[str, str] | None, choice: _Choice) -> Built:
     program, result = prepared.program, prepared.calibration
     links = check_state(program, state, result.input_range)
     tied = groups(program, links)
     ranges = tied_ranges(program, tied, _ranges(program, result))
-    context = Context(bits, ranges, _curve_ranges(program, ranges, bits), frozenset().union(*tied), precision, coarser)
+    every = frozenset().union(*tied)
+    context = Context(bits, ranges, _curve_ranges(program, ranges, bits), every, precision, choice.coarser)
     if sum(step.weight.size for step in program.steps if isinstance(step, Product)) > MAX_FINE:
         context.max_fine_cells = LARGE_MODEL_FINE_CELLS
+    if choice.extra:
+        context.extra = choice.extra
+        context.refined = refined(program, tied, relu=choice.relu)
+        context.fine_curves = _fine_curves(program, every)
     fine, steps = fine_inputs(program, ranges)
     _inputs(context, prepared.static, result, fine)
     emit(context, steps, (tensor for _, tensor in program.outputs))
@@ -112,6 +141,12 @@ def _alike(use: CurveUse, a: CurveRange, b: CurveRange, bits: int) -> bool:
     return (exact_input or arguments[1] <= MAX_SPREAD * arguments[0]) and (free or values[1] <= MAX_SPREAD * values[0])
 
 
+def _fine_curves(program: Program, tied: Set[str]) -> set[str]:
+    """The saturating curves none of whose values is tied to others."""
+    functions = [(s.statistic, s.function) for s in program.steps if isinstance(s, (Activation, Requantised))]
+    return SATURATING.keys() - {f.name for statistic, f in functions if isinstance(f, Curve) and statistic in tied}
+
+
 def _inputs(context: Context, static: Static, result: Calibration, fine: Mapping[str, float]) -> None:
     """The public inputs: their scales and declared integer ranges."""
     types = input_types(static.model)
@@ -120,7 +155,11 @@ def _inputs(context: Context, static: Static, result: Calibration, fine: Mapping
         whole = types[name].kind != "f"
         scale = 1.0 if whole else context.scale(name)
         reach = max(context.top, floor(result.max_abs[name])) if whole else context.top
-        if name in fine and not whole:
+        if name in context.refined and not whole:
+            half = 1 << context.extra >> 1
+            scale = ldexp(context.coarse_scale(name), -context.extra)
+            reach = (context.coarse_top << context.extra) + half
+        elif name in fine and not whole:
             peak = scale * context.top
             scale = min(scale, fine[name])
             reach = floor(HEADROOM_FINE * peak / scale)

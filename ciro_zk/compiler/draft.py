@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -62,6 +62,13 @@ class Rescale:
     name: str
     low: int
     high: int
+    extra: int = 0
+    """Bits of the remainder that are used too (`Refined`): those of the top limb, so of the range table; 0 for none."""
+
+    @property
+    def num_limbs(self) -> int:
+        """Limbs of the remainder, where bits of it are used."""
+        return -(-self.shift // self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,16 @@ class Ranged:
     name: str
 
 
-Entry = Leaf | Plain | Rescale | Ranged
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A requantisation's result with the top limb of its remainder."""
+
+    source: int
+    extra: int
+    name: str
+
+
+Entry = Leaf | Plain | Rescale | Ranged | Refined
 
 
 def relu_part(function: Function) -> Clamp | None:
@@ -154,8 +170,8 @@ class Draft:
             low, high = np.maximum(low, known[0]), np.minimum(high, known[1])
         return self._append(Plain(op, name), tensor, (low, high), deviation)
 
-    def rescale(self, source: int, shift: int, function: Function, name: str, deviation: Deviation = EXACT) -> int:
-        """function(round(x / 2^shift)), committed."""
+    def rescale(self, source: int, shift: int, function: Function, name: str, deviation: Deviation = EXACT, extra: int = 0) -> int:
+        """function(round(x / 2^shift)), committed; `extra` bits of the remainder are left to `refine`."""
         before = _wide(self.intervals[source])
         low, high = (round_shift(bound, shift) for bound in before)
         lowest, highest = int(low.min()), int(high.max())
@@ -169,7 +185,17 @@ class Draft:
         out_low, out_high = function.range
         shape = self.tensors[source].shape
         tensor = Tensor(name="", shape=shape, storage=Storage.WITNESS, low=out_low, high=out_high, bounded_by="function lookup")
-        return self._append(Rescale(source, shift, function, name, lowest, highest), tensor, interval, deviation)
+        return self._append(Rescale(source, shift, function, name, lowest, highest, extra), tensor, interval, deviation)
+
+    def refine(self, tensor: int, name: str) -> int:
+        """2^extra out + floor(rem / 2^(shift - extra)) - 2^(extra - 1) for the requantisation that `tensor` is."""
+        entry = self.entries[tensor]
+        if not isinstance(entry, Rescale):
+            raise TypeError(f"{name} is no requantisation")
+        out, half = self.tensors[tensor], 1 << entry.extra >> 1
+        low, high = (ends << entry.extra for ends in _wide(self.intervals[tensor]))
+        found = replace(out, storage=Storage.VIRTUAL, low=(out.low << entry.extra) - half, high=(out.high << entry.extra) + half - 1)
+        return self._append(Refined(tensor, entry.extra, name), found, (low - half, high + half - 1), Deviation(cells=float(half)))
 
     def greatest(self, sources: Sequence[int], name: str) -> int:
         """The cell-wise maximum of 2 to 4 tensors, committed."""

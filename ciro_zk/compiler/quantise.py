@@ -116,8 +116,9 @@ def free_ratio(scale: float, wanted: float) -> Ratio:
 
 def fixed_ratio(scale: float, wanted: float, magnitude: int) -> Ratio:
     """From `scale` to exactly `wanted`, approximated so that integers up to `magnitude` are off by at most 1/16."""
-    if scale == wanted:
-        return Ratio(1, 0, wanted)
+    power = frexp(scale / wanted)
+    if power[0] == 0.5 and power[1] <= 1:
+        return Ratio(1, 1 - power[1], wanted)
     shift = min(MAX_SHIFT, max(magnitude, 1).bit_length() + 3)
     return Ratio(max(1, round_half_up(ldexp(scale / wanted, shift))), shift, wanted)
 

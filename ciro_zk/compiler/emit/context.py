@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from math import ldexp
+from math import frexp, ldexp
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from ciro_zk.circuit.op import Op
 from ciro_zk.compiler import curves, scores
 from ciro_zk.compiler.draft import Draft
 from ciro_zk.compiler.quantise import Ratio, activation_top, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up
+from ciro_zk.compiler.refine import REFINED_BITS
 from ciro_zk.compiler.steps import Clip, Curve, CurveUse, Floats, Function, Leaky, Scores, Shape, Step, Test
 from ciro_zk.lookup import tables
-from ciro_zk.ops import AxisMap, Combine, Reshape, Transpose
+from ciro_zk.ops import AxisMap, Combine, Hadamard, Reshape, Transpose
 
 RELATIVE = 1e-12
 """What rounding of float64 may make of equal numbers."""
+CURVE_BITS, FINER_CURVE = 16, 2
+"""Where tensors are refined: bits of the values of curves that saturate, and by how many bits more their tables reach."""
 MAX_CURVE_BITS = 20
 """Arguments of a curve are calibrated up to 2^20 units."""
 MAX_WHOLE = 1 << 24
@@ -74,6 +77,12 @@ class Context:
     """Bits by which weights are coarser than `useful_shift` asks for."""
     max_fine_cells: int = 1 << 20
     """Larger weights keep to b bits: a second limb of every cell would double the memory of their registration."""
+    extra: int = 0
+    """Bits that refined tensors keep of their remainders (`ciro_zk.compiler.refine`); the range table has as many."""
+    refined: Set[str] = frozenset()
+    """Names of refined inputs and outputs of steps."""
+    fine_curves: Set[str] = frozenset()
+    """Saturating curves whose values have `CURVE_BITS`."""
     bits: int = 0
     """Those of the step being emitted."""
     draft: Draft = field(default_factory=Draft)
@@ -100,22 +109,38 @@ class Context:
 
     def scale(self, statistic: str) -> float:
         """The scale that a calibrated range asks for."""
-        peak = self.ranges[statistic]
-        return (peak if peak > 0 else 1.0) / self.top
+        return (self.ranges[statistic] or 1.0) / self.top
+
+    def coarse_scale(self, statistic: str) -> float:
+        """The scale of a refined tensor's table: of tied ones a power of two, so that getting from one to another is a shift."""
+        scale = (self.ranges[statistic] or 1.0) / self.coarse_top
+        if statistic not in self.tied:
+            return scale
+        fraction, exponent = frexp(scale)
+        return ldexp(1.0, exponent - (fraction == 0.5))
+
+    @property
+    def coarse_top(self) -> int:
+        """Where the table of a refined tensor saturates."""
+        return (1 << (REFINED_BITS - self.extra)) - 1
 
     def curve_scale(self, curve: Curve) -> float:
         """The input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
         if curve.exact_input:
             return 1.0
         peak = self.curve_ranges[curve.use].argument
-        return max(min(peak if peak > 0 else 1.0, curves.saturation(curve.name, self.bits)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
+        return max(min(peak if peak > 0 else 1.0, self.saturation(curve)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
+
+    def saturation(self, curve: Curve) -> float:
+        """The argument beyond which a curve's table is constant, where it saturates."""
+        return curves.saturation(curve.name, self.bits + FINER_CURVE if curve.name in self.fine_curves else self.bits)
 
     def curve_unit(self, curve: Curve) -> float:
         """The output scale of a curve."""
         if curve.exact_output:
             return 1.0
         if curve.name in curves.SATURATING:
-            return 1.0 / self.top
+            return ldexp(1.0, -CURVE_BITS) if curve.name in self.fine_curves else 1.0 / self.top
         return (self.curve_ranges[curve.use].value or 1.0) / self.top
 
     def q_scale(self, step: Step, function: Function | None) -> float:
@@ -126,12 +151,26 @@ class Context:
             return self.curve_scale(function)
         if step.exact:
             return 1.0
+        if step.output in self.refined:
+            return self.coarse_scale(step.statistic)
         scale = self.scale(step.statistic)
         if isinstance(function, Clip) and function.high is not None and function.low is not None and step.statistic not in self.tied:
             # beyond its bounds there is nothing to represent
             bound = max(abs(function.low), abs(function.high))
             return min(scale, bound / self.top) if bound > 0 else scale
         return scale
+
+    def sum_shift(self, step: Step, values: Sequence[Value], q_scale: float) -> int:
+        """Bits below the unit of a sum to which its coefficients, ratios of scales, are rounded: so many that no operand is off by more
+        than a unit, where they are powers of two those that these need."""
+        extra = self.extra if step.output in self.refined else 0
+        bits = max(self.draft.magnitude(value.tensor) for value in values).bit_length()
+        if not self.refined or (not extra and bits <= self.bits + 2):
+            return self.bits
+        ratios = [frexp(value.scale / q_scale) for value in values]
+        if all(fraction == 0.5 for fraction, _ in ratios):
+            return max(0, *(1 - exponent for _, exponent in ratios))
+        return bits + extra
 
     def limit(self, step: Step, function: Function | None, tensor: int) -> int:
         """Where values saturate: whole numbers nowhere within their interval."""
@@ -147,8 +186,10 @@ class Context:
         """
         if isinstance(function, Curve):
             reach = limit if function.exact_input else self.top
-            most = MAX_WHOLE if function.exact_output else self.most
             unit = self.curve_unit(function)
+            most = MAX_WHOLE if function.exact_output else self.most
+            if function.name in self.fine_curves:
+                most = 1 << CURVE_BITS
             return curves.table(function.name, function.parameters, scale, reach, unit, most), unit
         if isinstance(function, Test):
             return TESTS[function.kind], 1.0
@@ -164,10 +205,12 @@ class Context:
     def ends(self, function: Function | None, f: tables.Function, scale: float, limit: int) -> Deviation:
         """How the integer function f on q at `scale` deviates from the step's, and which of its ends are the model's."""
         if isinstance(function, Curve):
-            saturated = scale * self.top >= curves.saturation(function.name, self.bits) * (1 - RELATIVE)
+            saturated = scale * self.top >= self.saturation(function) * (1 - RELATIVE)
+            # what is missing at the ends: a quarter of a unit of so many bits
+            missing = ldexp(0.25, CURVE_BITS - self.bits - FINER_CURVE) if function.name in self.fine_curves else 0.0
             jumps = 0.5 + RELATIVE if function.name in curves.STEPPED else 0.0
             most = 0 if function.exact_output or function.name in curves.SATURATING else self.most
-            return Deviation(exact_low=saturated, exact_high=saturated, reach=jumps, whole=function.exact_output, limit=most)
+            return Deviation(missing, exact_low=saturated, exact_high=saturated, reach=jumps, whole=function.exact_output, limit=most)
         if isinstance(function, Test):
             return Deviation(exact_low=True, exact_high=True, whole=True)
         if isinstance(function, Leaky) and isinstance(f, tables.Clamp):
@@ -202,6 +245,9 @@ class Context:
 
         Where q is never negative the identity is clamp(q, 0, M), Relu's function, so that both share a table.
         """
+        if step.output in self.refined:
+            refine = self.refine if function is None else self.refined_relu
+            return Value(refine(tensor, ratio, step.output), shape, ldexp(ratio.scale, -self.extra))
         limit = self.limit(step, function, tensor)
         f, scale = self.table_function(function, ratio.scale, limit)
         deviation = self.ends(function, f, ratio.scale, limit)
@@ -210,6 +256,26 @@ class Context:
             f = tables.Clamp(minimum=0, maximum=limit)
             deviation = replace(deviation, exact_low=False)
         return Value(self.draft.rescale(tensor, ratio.shift, f, step.output, deviation), shape, scale)
+
+    def refine(self, tensor: int, ratio: Ratio, name: str) -> int:
+        """round(x / 2^(shift - extra)), saturating at about `coarse_top` in units of ratio.scale."""
+        missing = max(0, self.extra - ratio.shift)
+        shift = ratio.shift + missing
+        half = 1 << (shift - self.extra) >> 1
+        if missing or half:
+            op = Combine(inputs=(tensor,), coefficients=(1 << missing,), offset=half)
+            tensor = self.draft.add(op, f"{name}.centred", Deviation(cells=float(half)))
+        function = tables.Clamp(minimum=-self.coarse_top, maximum=self.coarse_top)
+        return self.draft.refine(self.draft.rescale(tensor, shift, function, f"{name}.coarse", extra=self.extra), name)
+
+    def refined_relu(self, tensor: int, ratio: Ratio, name: str) -> int:
+        """x [x >= 0] for a refined x: the product is committed once more."""
+        x = self.refine(tensor, ratio, f"{name}.argument")
+        after = self.draft.add(Combine(inputs=(x,), coefficients=(1,), offset=1), f"{name}.after")
+        step = Deviation(exact_low=True, exact_high=True, whole=True)
+        positive = self.draft.rescale(after, 0, TESTS["positive"], f"{name}.positive", step)
+        product = self.draft.add(Hadamard(inputs=(x, positive)), f"{name}.product")
+        return self.refine(product, Ratio(1, self.extra, ratio.scale), name)
 
     def restated(self, value: Value, scale: float, name: str) -> Value:
         """The same real numbers at another scale."""

@@ -22,8 +22,9 @@ from ciro_zk.ops import AxisMap, Combine, Conv, Hadamard
 from ciro_zk.ops import MatMul as MatMulOp
 
 MAX_MAPPED = 1 << 14
-MAX_FINE = 1 << 50
-"""Weights of more bits than asked for must leave the accumulator's soundness bound below this, far from the field's half."""
+MAX_FINE, MAX_REFINED = 1 << 50, 1 << 54
+"""Weights of more bits than asked for must leave the accumulator's soundness bound below this, far from the field's half; nearer where
+tensors are refined: their range table is small."""
 MAX_FREE_OFFSET_BITS = 2
 """A constant of up to this many bits more than an activation's is added without a requantisation."""
 
@@ -109,7 +110,7 @@ def product(context: Context, step: Product) -> Value:
         found.append(_accumulate(context, step.partner, step.inputs[-1], q_scale, f"{name}.second"))
     shift = max(f.plan.shift for f in found)
     if step.signs and not step.exact:
-        shift = max(shift, context.bits)
+        shift = max(shift, context.sum_shift(step, [context.values[name] for name in step.inputs[1 : 1 + len(step.signs)]], q_scale))
     terms = [(f.tensor, f.plan.multiplier << (shift - f.plan.shift)) for f in found]
     off = [0.0] * len(terms)
     if step.offset is not None and step.offset.any():
@@ -161,21 +162,25 @@ class Accumulated:
 def _accumulate(context: Context, step: Product, source: str, q_scale: float, name: str) -> Accumulated:
     value = context.values[source]
     operands = _operands(step, value.shape)
-    plan = ProductScale(0, 1, 1.0) if step.exact else _scale(context, operands, value, q_scale, step.weight_bits)
+    plan = ProductScale(0, 1, 1.0) if step.exact else _scale(context, step, operands, value, q_scale)
     x = context.reshape(value.tensor, operands.x, f"{name}.x")
     weight = context.weight(operands.weight, plan.weight, f"{name}.weight")
     return Accumulated(context.draft.add(operands.op(x, weight), f"{name}.acc"), operands, plan, value.scale * plan.weight)
 
 
-def _scale(context: Context, operands: Operands, value: Value, q_scale: float, weight_bits: int) -> ProductScale:
+def _scale(context: Context, step: Product, operands: Operands, value: Value, q_scale: float) -> ProductScale:
     """The weights' scale: as fine as the output needs it, where soundness allows it. It depends on x's soundness range, not on its
     interval, so that the steps of an unrolled recurrence have the same weights."""
     peak, x_peak = largest(operands.weight), max(context.top, context.draft.tensors[value.tensor].magnitude)
-    least = useful_shift(operands.terms, x_peak) - context.coarser
-    fine = product_scale(peak, value.scale, q_scale, weight_bits or context.bits, least)
-    width = context.draft.weight_bits(max(1, round_half_up(peak / fine.weight)), context.base_bits)
-    is_fine = operands.weight.size <= context.max_fine_cells and operands.terms * x_peak << width <= MAX_FINE
-    return fine if is_fine else product_scale(peak, value.scale, q_scale, context.bits)
+    wanted = useful_shift(operands.terms, x_peak) - context.coarser
+    finest = wanted + (context.extra if step.output in context.refined else 0)
+    limit = MAX_REFINED if context.refined else MAX_FINE
+    for least in range(finest, wanted - 1, -1) if operands.weight.size <= context.max_fine_cells else ():
+        plan = product_scale(peak, value.scale, q_scale, step.weight_bits or context.bits, least)
+        width = context.draft.weight_bits(max(1, round_half_up(peak / plan.weight)), context.base_bits)
+        if operands.terms * x_peak << width <= limit:
+            return plan
+    return product_scale(peak, value.scale, q_scale, context.bits)
 
 
 def _scalar(context: Context, step: Affine) -> Value:

@@ -7,6 +7,7 @@ from math import lcm, ldexp
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.quantise import Ratio, round_half_up
+from ciro_zk.compiler.refine import REFINED_BITS
 from ciro_zk.compiler.steps import Activation, Average, Averages, Magnitude, Sum, Test, Without
 from ciro_zk.lookup.tables import Clamp
 from ciro_zk.ops import AxisMap, Combine, Hadamard
@@ -24,9 +25,9 @@ def total(context: Context, step: Sum) -> Value:
     values = [context.values[name] for name in step.inputs]
     compared = isinstance(step.function, Test)
     q_scale = max(value.scale for value in values) if compared else context.q_scale(step, step.function)
-    shift = context.bits
-    if (step.exact or compared) and all(value.scale == q_scale for value in values):
-        shift = 0
+    shift = 0
+    if not (step.exact or compared) or any(value.scale != q_scale for value in values):
+        shift = context.sum_shift(step, values, q_scale)
     exact = [ldexp(value.scale / q_scale, shift) for value in values]
     rounded = [max(1, round_half_up(c)) for c in exact]
     op = Combine(inputs=tuple(v.tensor for v in values), coefficients=tuple(sign * c for sign, c in zip(step.signs, rounded, strict=True)))
@@ -42,13 +43,17 @@ def magnitude(context: Context, step: Magnitude) -> Value:
     """floor(2^g sqrt(sum of squares)) of integers, exact, then requantised."""
     values = [context.values[name] for name in step.inputs]
     scale = max(value.scale for value in values)
+    peak = max(context.draft.magnitude(value.tensor) for value in values)
+    guard = max(0, REFINED_BITS - peak.bit_length()) if step.output in context.refined else GUARD_BITS
     squares = []
     for i, value in enumerate(values):
         x = context.restated(value, scale, f"{step.output}.operand{i}").tensor
         squares.append(context.draft.add(Hadamard(inputs=(x, x)), f"{step.output}.square{i}"))
-    op = Combine(inputs=tuple(squares), coefficients=(1 << 2 * GUARD_BITS,) * len(squares))
+    op = Combine(inputs=tuple(squares), coefficients=(1 << 2 * guard,) * len(squares))
     root = context.draft.square_root(context.draft.add(op, f"{step.output}.sum"), f"{step.output}.root")
-    result = context.requantise(step, root, ldexp(scale, -GUARD_BITS), step.function)
+    if step.output in context.refined:
+        return Value(root, step.shape, ldexp(scale, -guard))
+    result = context.requantise(step, root, ldexp(scale, -guard), step.function)
     return Value(result.tensor, step.shape, result.scale)
 
 

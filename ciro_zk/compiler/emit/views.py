@@ -54,7 +54,7 @@ def fixed_output(context: Context, name: str) -> Value:
 
 def concat(context: Context, step: Concat) -> Value:
     """Every piece at the common scale, put at its place by a matrix of zeros and ones, and summed."""
-    common = _common_scale(context, step)
+    common = _refined_scale(context, step) or _common_scale(context, step)
     total = step.shape[step.axis]
     placed, start = [], 0
     for position, name in enumerate(step.inputs):
@@ -92,6 +92,13 @@ def _narrow(context: Context, tensor: int, name: str) -> int:
 def _common_scale(context: Context, step: Step) -> float:
     """One scale for all operands: 1 for whole numbers, otherwise one at which none of them saturates."""
     return 1.0 if step.exact else max(_least_scale(context, name) for name in step.inputs) or 1.0
+
+
+def _refined_scale(context: Context, step: Concat) -> float | None:
+    """The scale that all pieces have, zeros aside, where tensors are refined: these do not fit within [-M, M]."""
+    scales = {context.values[name].scale for name in step.inputs if name not in context.fixed}
+    zeros = not any(context.fixed[name].any() for name in step.inputs if name in context.fixed)
+    return scales.pop() if context.refined and len(scales) == 1 and zeros else None
 
 
 def _least_scale(context: Context, name: str) -> float:
