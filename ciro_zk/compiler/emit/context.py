@@ -122,7 +122,7 @@ class Context:
     @property
     def coarse_top(self) -> int:
         """Where the table of a refined tensor saturates."""
-        return (1 << (REFINED_BITS - self.extra)) - 1
+        return activation_top(REFINED_BITS - self.extra)
 
     def curve_scale(self, curve: Curve) -> float:
         """The input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
