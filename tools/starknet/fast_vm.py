@@ -22,6 +22,7 @@ import dataclasses  # noqa: E402
 
 import starkware.starknet.business_logic.execution.execute_entry_point as execution  # noqa: E402
 from starkware.cairo.common.cairo_function_runner import CairoFunctionRunner  # noqa: E402
+from starkware.cairo.common.structs import CairoStructFactory  # noqa: E402
 from starkware.cairo.lang.vm.cairo_pie import ExecutionResources  # noqa: E402
 from starkware.cairo.lang.vm.relocatable import RelocatableValue  # noqa: E402
 from starkware.cairo.lang.vm.virtual_machine_base import CompiledHint  # noqa: E402
@@ -31,6 +32,10 @@ from starkware.starknet.business_logic.execution.objects import TransactionExecu
 from starkware.starknet.definitions.constants import GasCost  # noqa: E402
 
 EXACT = False
+
+# The structs of system calls never change; StarkWare's code builds their classes anew at each use.
+CairoStructFactory.get_struct_definition = functools.cache(CairoStructFactory.get_struct_definition)
+CairoStructFactory.build_struct = functools.cache(CairoStructFactory.build_struct)
 
 
 # The network charges an entry point this much before it starts, and the compiled code gives back what a short path leaves of it.
@@ -90,6 +95,7 @@ class Runner(CairoFunctionRunner):
             enable_instruction_trace=False,
         )
         self.vm.hints = self.compiled_hints
+        self.vm.accessed_addresses = Unrecorded()
         for builtin_runner in self.builtin_runners.values():
             builtin_runner.add_validation_rules(self)
             builtin_runner.add_auto_deduction_rules(self)
@@ -112,6 +118,16 @@ class Runner(CairoFunctionRunner):
 
     def get_execution_resources(self):
         return ExecutionResources(n_steps=self.vm.current_step, builtin_instance_counter={}, n_memory_holes=0)
+
+
+class Unrecorded(set):
+    """Accessed addresses, which only a proof's memory holes need."""
+
+    def update(self, *addresses):
+        pass
+
+    def add(self, address):
+        pass
 
 
 @dataclasses.dataclass(frozen=True)
