@@ -11,7 +11,7 @@ import pytest
 from soundness.attacks.argument import plus
 from soundness.lies.toys import BIASED, IDS, rejected, toy_values
 from soundness.malicious import keys, leaves_of, with_op, with_table
-from soundness.twins import test_enclosed
+from soundness.twins import test_enclosed, test_one_hot
 from soundness.twins.own import attack
 from soundness.verdicts import LOOKUP, OPENING, PRODUCTS
 from strategies import ABS, QUIET, toy, toy_input
@@ -103,6 +103,7 @@ CONSTRAINTS = {
     "transpose": {"form"},
     "axis_map": {"form"},
     "combine": {"form"},
+    "one_hot": {"form"},
     "matmul": {"product"},
     "conv": {"product"},
     "hadamard": {"product"},
@@ -123,6 +124,7 @@ def test_every_core_operator() -> None:
         (replace(varied(), preset=QUIET), {**quantise_inputs(varied().graph, sample(varied())), **varied().weights}),
         (toy(QUIET), leaves_of(pk, toy_input())),
         (enclosed, test_enclosed.leaves()),
+        (test_one_hot.rows(), leaves_of(keys(test_one_hot.rows())[0], test_one_hot.IDS)),
     ):
         attack(circuit, leaves, range(len(circuit.graph.nodes)), shown)
     assert shown == {(kind, constraint) for kind in CONSTRAINTS for constraint in CONSTRAINTS[kind] if kind != "range_check"}
