@@ -24,6 +24,8 @@ CURVE_BITS, FINER_CURVE = 16, 2
 """Where tensors are refined: bits of the values of curves that saturate, and by how many bits more their tables reach."""
 MAX_CURVE_BITS = 20
 """Arguments of a curve are calibrated up to 2^20 units."""
+VALUE_BITS = 2
+"""Bits of another curve's values beyond those of an activation: they are looked up, so that more of them cost no rows."""
 MAX_WHOLE = 1 << 24
 """Whole numbers that a curve makes stay within this, as in a float32 model."""
 TESTS: dict[str, tables.Function] = {
@@ -105,7 +107,12 @@ class Context:
     @property
     def most(self) -> int:
         """Where a curve's values saturate: an eighth beyond those of calibration."""
-        return self.top + self.top // 8
+        return self.curve_top + self.curve_top // 8
+
+    @property
+    def curve_top(self) -> int:
+        """The largest value of a curve seen in calibration."""
+        return activation_top(self.bits + VALUE_BITS)
 
     def scale(self, statistic: str) -> float:
         """The scale that a calibrated range asks for."""
@@ -141,7 +148,7 @@ class Context:
             return 1.0
         if curve.name in curves.SATURATING:
             return ldexp(1.0, -CURVE_BITS) if curve.name in self.fine_curves else 1.0 / self.top
-        return (self.curve_ranges[curve.use].value or 1.0) / self.top
+        return (self.curve_ranges[curve.use].value or 1.0) / self.curve_top
 
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""
