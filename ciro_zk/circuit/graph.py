@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.error import EXACT, Deviation, Floats
+from ciro_zk.circuit.error import EXACT, ROUNDING, Approximation, Error, Floats, Interval
+from ciro_zk.circuit.notes import Notes
 from ciro_zk.circuit.op import CircuitError, CommitOp, Integers, LinearOp, Op, ProductOp, PublicOp
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import ZERO, Ext
@@ -94,28 +95,55 @@ class Graph:
             values.update(zip(node.outputs, results, strict=True))
         return values
 
-    def errors(
-        self, values: Mapping[int, Integers], inputs: Mapping[int, Floats], deviations: Mapping[int, Deviation]
-    ) -> dict[int, Floats]:
-        """Bounds on the error of every tensor, cell by cell, in its units: of one run's `values`, from the errors of its inputs."""
+    def intervals(self, weights: Mapping[int, Integers]) -> dict[int, Interval]:
+        """The ends of every tensor's cells over all inputs in their declared ranges; of weights one array, twice."""
+        found: dict[int, Interval] = {}
+        for i, values in weights.items():
+            known = wide(values)
+            found[i] = (known, known)
+        for port in self.inputs:
+            tensor = self.tensors[port.tensor]
+            found[port.tensor] = (np.full(tensor.shape, tensor.low), np.full(tensor.shape, tensor.high))
+        for node in self.nodes:
+            found.update(zip(node.outputs, node.op.interval([found[i] for i in node.op.inputs], self.tables), strict=True))
+        return found
+
+    def errors(self, ends: Mapping[int, Interval], inputs: Mapping[int, Error], notes: Notes) -> dict[int, Error]:
+        """The error of every tensor from those of the inputs: for integers within `ends`, of one run (one array, twice) or of all."""
         errors = dict(inputs)
         for weight in self.weights:
-            errors[weight] = np.full(self.tensors[weight].shape, deviations.get(weight, EXACT).cells)
+            off = notes.deviations.get(weight, EXACT).cells
+            errors[weight] = Error(np.broadcast_to(np.float64(off), self.tensors[weight].shape))
         with np.errstate(over="ignore", invalid="ignore"):
             for node in self.nodes:
-                around = [(wide(values[i]), errors[i]) for i in node.op.inputs]
-                deviation = deviations.get(node.outputs[0], EXACT)
-                found = node.op.error(around, [values[i] for i in node.outputs], self.tables, deviation)
-                errors.update(zip(node.outputs, found, strict=True))
+                around = [Approximation(*ends[i], errors[i]) for i in node.op.inputs]
+                deviation = notes.deviations.get(node.outputs[0], EXACT)
+                found = node.op.error(around, [ends[i] for i in node.outputs], self.tables, deviation)
+                for i, error in zip(node.outputs, found, strict=True):
+                    errors[i] = error.settled()
+                    if i in notes.laws:
+                        law = notes.laws[i]
+                        errors[i] = errors[i].within(law.error(Approximation(*ends[law.source], errors[law.source]), ends[i]).settled())
         return errors
 
-    def output_errors(
-        self, values: Mapping[int, Integers], inputs: Mapping[int, Floats], deviations: Mapping[int, Deviation]
-    ) -> dict[str, Floats]:
-        """`errors` of the outputs by name in real units; infinite where there is no bound."""
-        errors = self.errors(values, inputs, deviations)
-        unit = 1 + FLOAT64
-        return {p.name: np.nan_to_num(errors[p.tensor], nan=np.inf, posinf=np.inf) * p.scale * unit for p in self.outputs}
+    def run_errors(self, values: Mapping[int, Integers], inputs: Mapping[str, NDArray[Any]], notes: Notes) -> dict[str, Floats]:
+        """`output_errors` of one run: its tensors, and the real inputs by name, which are taken as so many units in float64."""
+        errors: dict[int, Error] = {}
+        for port in self.inputs:
+            x = values[port.tensor]
+            units = inputs[port.name].astype(np.float64).reshape(x.shape) / port.scale
+            errors[port.tensor] = Error(np.zeros(x.shape), units - x)
+        return self.output_errors({i: (cells, cells) for i, cells in zip(values, map(wide, values.values()), strict=True)}, errors, notes)
+
+    def range_errors(self, weights: Mapping[int, Integers], notes: Notes) -> dict[str, Floats]:
+        """`output_errors` of all runs on inputs in their declared ranges, with these weights."""
+        rounded = {port.tensor: Error(np.full(self.tensors[port.tensor].shape, ROUNDING)) for port in self.inputs}
+        return self.output_errors(self.intervals(weights), rounded, notes)
+
+    def output_errors(self, ends: Mapping[int, Interval], inputs: Mapping[int, Error], notes: Notes) -> dict[str, Floats]:
+        """Bounds on the `errors` of the outputs by name, in real units; infinite where there is none."""
+        errors = self.errors(ends, inputs, notes)
+        return {port.name: errors[port.tensor].bound * port.scale * (1 + FLOAT64) for port in self.outputs}
 
     def resolve(self, tensor: int, term: Term, spend: Callable[[int], None] | None = None) -> tuple[tuple[tuple[int, Term], ...], Ext]:
         """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to

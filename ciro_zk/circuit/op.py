@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats, searched
+from ciro_zk.circuit.error import Approximation, Deviation, Error, Interval, searched
 from ciro_zk.circuit.factor import Factor
 from ciro_zk.circuit.tensor import Tensor
 from ciro_zk.field.extension import P
@@ -90,24 +90,24 @@ class Op(ABC):
         return batcher.add(replace(self, inputs=inputs))
 
     @abstractmethod
-    def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         """Completeness: cell-wise (lowest, highest) of the outputs for inputs anywhere within theirs; a weight's two arrays are
         equal."""
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        """Bounds on the outputs' errors, cell by cell, from those of the inputs (`ciro_zk.circuit.error`).
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        """The outputs' errors from those of the inputs (`ciro_zk.circuit.error`); `outputs` are the integers' ends, as of inputs.
 
         By default from `interval` over the integers around the ideal inputs, one unit more for the operator's own
         rounding: for operators that round to the nearest integer, or down, what has no extremum between neighbours.
         """
         around = searched(inputs)
         if around is None:
-            return tuple(np.full(out.shape, np.inf) for out in outputs)
+            return tuple(Error(np.full(low.shape, np.inf)) for low, _ in outputs)
         slack = 1.0 + deviation.cells
         bounds = self.interval(around, tables)
-        return tuple(np.maximum(high - out, out - low) + slack for out, (low, high) in zip(outputs, bounds, strict=True))
+        return tuple(Error(np.maximum(high - out[0], out[1] - low) + slack) for out, (low, high) in zip(outputs, bounds, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

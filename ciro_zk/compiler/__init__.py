@@ -153,7 +153,7 @@ def compile(
         calibration=prepared.calibration.as_json(),
         preset=PRESETS[preset],
         accuracy={**accuracy(prepared, built, every, reference, report), **chosen},
-        deviations=assembled.deviations,
+        notes=assembled.notes,
     )
     try:
         check_size(circuit.program.manifest)

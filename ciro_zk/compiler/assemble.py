@@ -22,6 +22,7 @@ from math import ldexp, prod
 from ciro_zk.circuit.error import EXACT, Deviation
 from ciro_zk.circuit.graph import Graph, GraphBuilder
 from ciro_zk.circuit.manifest import MAX_NAME, is_text
+from ciro_zk.circuit.notes import Notes
 from ciro_zk.circuit.op import CircuitError
 from ciro_zk.circuit.plan import Plan
 from ciro_zk.circuit.tensor import Storage
@@ -43,11 +44,11 @@ SHOWN_NAME = 40
 
 @dataclass(frozen=True)
 class Assembled:
-    """A graph, its weights and the deviations from the float model by tensor id, and the tensor ids by draft id."""
+    """A graph, its weights, what the error bound needs to know of the float model, and the tensor ids by draft id."""
 
     graph: Graph
     weights: dict[int, Integers]
-    deviations: dict[int, Deviation]
+    notes: Notes
     ids: list[int]
 
     @cached_property
@@ -231,7 +232,8 @@ def assemble(draft: Draft, outputs: Sequence[tuple[str, int, float]]) -> Assembl
             weights[tensor] = entry.values
     for name, source, scale in outputs:
         builder.output(name, replay.ids[source], scale=scale)
-    return Assembled(builder.build(), weights, replay.deviations, replay.ids)
+    laws = {replay.ids[i]: law.of(replay.ids[law.source]) for i, law in draft.laws.items()}
+    return Assembled(builder.build(), weights, Notes(replay.deviations, laws), replay.ids)
 
 
 def check_name(name: str, limit: int) -> None:

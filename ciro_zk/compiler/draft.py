@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ciro_zk.circuit.error import EXACT, Deviation
+from ciro_zk.circuit.law import Law
 from ciro_zk.circuit.op import CircuitError, Op
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.errors import BoundsError
@@ -112,6 +113,7 @@ class Draft:
         self.tensors: list[Tensor] = []
         self.intervals: list[Interval] = []
         self.deviations: dict[int, Deviation] = {}
+        self.laws: dict[int, Law] = {}
         self._weights: dict[tuple[tuple[int, ...], int, float, bytes], int] = {}
 
     def _append(self, entry: Entry, tensor: Tensor, interval: Interval, deviation: Deviation = EXACT) -> int:

@@ -140,9 +140,7 @@ def accuracy(prepared: Prepared, built: Built, bits: Mapping[str, int], referenc
             if name in expected:
                 layers.setdefault(name, Tally()).add(expected[name], values[tensor], scale)
         if i < NUM_BOUNDED:
-            errors = {p.tensor: np.abs(feeds[p.name].astype(np.float64).reshape(leaves[p.tensor].shape) / p.scale - leaves[p.tensor])
-                      for p in graph.inputs}  # fmt: skip
-            for name, bound in graph.output_errors(values, errors, built.assembled.deviations).items():
+            for name, bound in graph.run_errors(values, feeds, built.assembled.notes).items():
                 bounds[name] = max(bounds.get(name, 0.0), float(bound.max()))
     progress(Step("compare with float", count, count))
     return {

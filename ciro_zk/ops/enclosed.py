@@ -24,7 +24,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats
+from ciro_zk.circuit.error import SLACK, Approximation, Deviation, Error, Floats, Interval
 from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Column, CommitOp, Integers, Lookup, ProductOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
@@ -33,7 +33,6 @@ from ciro_zk.ops.limbs import limb_lookups, limb_tensors, lower_limbs, num_limbs
 from ciro_zk.ops.products import Hadamard
 from ciro_zk.ops.requantise import table_at
 
-Interval = tuple[Integers, Integers]
 MAX_WIDTH = 60
 
 
@@ -78,12 +77,24 @@ class _Enclosed(CommitOp):
     def _ideal(self, inputs: Sequence[Approximation]) -> tuple[Floats, Floats]:
         """The least and greatest real results of ideal inputs."""
 
+    @abstractmethod
+    def _variation(self, inputs: Sequence[Approximation], y: Interval) -> Floats:
+        """How far the real result of ideal inputs is at most from that of integers within their ends, whose results are those of y."""
+
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        """|y - Y| over all ideal inputs, Y without rounding; the product and the limbs stand for nothing."""
-        least, most = self._ideal(inputs)
-        return (np.maximum(outputs[0] - least, most - outputs[0]) + deviation.cells, *(np.zeros(x.shape) for x in outputs[1:]))
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        """Y - y over all ideal inputs, Y without rounding; the product and the limbs stand for nothing."""
+        y = outputs[0]
+        if all(x.is_known for x in inputs):
+            least, most = self._ideal(inputs)
+            if deviation.whole:
+                doubt = SLACK * (sum(x.error.bound for x in inputs) > 0)
+                least, most = np.floor(least - doubt * np.abs(least)), np.floor(most + doubt * np.abs(most))
+            error = Error.between(least - y[0] - deviation.cells, most - y[0] + deviation.cells, SLACK * np.abs(y[0]))
+        else:
+            error = Error(self._variation(inputs, y) + 1.0 + deviation.cells)
+        return (error, *(Error(np.zeros(low.shape)) for low, _ in outputs[1:]))
 
     def _bits(self, tables: Sequence[Table]) -> int:
         return table_at(tables, self.range_table, Range).bits
@@ -172,11 +183,18 @@ class Divide(_Enclosed):
         return y * inputs[1], inputs[1] - 1
 
     def _ideal(self, inputs: Sequence[Approximation]) -> tuple[Floats, Floats]:
-        (n, n_error), (d, d_error) = inputs
-        least = np.where(d > d_error, d - d_error, np.nan)
-        quotients = [(n + n_sign * n_error) / divisor for n_sign in (-1, 1) for divisor in (least, d + d_error)]
-        known = np.isfinite(least)
+        (n_low, n_high), (d_low, d_high) = (x.ideal for x in inputs)
+        known = d_low > 0
+        least = np.where(known, d_low, 1.0)
+        quotients = [n / d for n in (n_low, n_high) for d in (least, np.maximum(d_high, least))]
         return np.where(known, np.minimum.reduce(quotients), -np.inf), np.where(known, np.maximum.reduce(quotients), np.inf)
+
+    def _variation(self, inputs: Sequence[Approximation], y: Interval) -> Floats:
+        """|n / d - N / D| <= (e_n + |n / d| e_d) / D."""
+        n, d = inputs
+        least = d.low - d.error.bound
+        largest = np.maximum(np.abs(y[0]), np.abs(y[1])) + 1.0
+        return np.where(least > 0, (n.error.bound + largest * d.error.bound) / np.where(least > 0, least, 1.0), np.inf)
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         (n_low, n_high), (d_low, d_high) = inputs
@@ -210,8 +228,13 @@ class SquareRoot(_Enclosed):
         return y * y, 2 * y
 
     def _ideal(self, inputs: Sequence[Approximation]) -> tuple[Floats, Floats]:
-        v, error = inputs[0]
-        return np.sqrt(np.maximum(v - error, 0.0)), np.sqrt(v + error)
+        least, most = inputs[0].ideal
+        return np.sqrt(np.maximum(least, 0.0)), np.sqrt(np.maximum(most, 0.0))
+
+    def _variation(self, inputs: Sequence[Approximation], y: Interval) -> Floats:
+        """|sqrt v - sqrt V| <= min(sqrt e, e / sqrt v)."""
+        error = inputs[0].error.bound
+        return np.minimum(np.sqrt(error), error / np.sqrt(np.maximum(inputs[0].low, 1)))
 
     def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return ((integer_root(inputs[0][0]), integer_root(inputs[0][1])),)

@@ -19,7 +19,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats
+from ciro_zk.circuit.error import SLACK, Approximation, Deviation, Error, Floats, Interval
 from ciro_zk.circuit.op import HALF_FIELD, Batcher, CircuitError, Integers, LinearOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field import goldilocks
@@ -28,7 +28,6 @@ from ciro_zk.lookup.tables import Table
 from ciro_zk.poly import linear_form
 from ciro_zk.poly.linear_form import Term
 
-Interval = tuple[Integers, Integers]
 Number = TypeVar("Number", np.int64, np.float64)
 MAX_AXES = 8
 
@@ -66,9 +65,9 @@ class Reshape(LinearOp):
         return ((inputs[0][0].reshape(self.shape), inputs[0][1].reshape(self.shape)),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        return (inputs[0][1].reshape(self.shape),)
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        return (inputs[0].error.view(lambda cells: cells.reshape(self.shape)),)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         return ((self.inputs[0], linear_form.reshape(term, inputs[0].shape)),)
@@ -99,9 +98,9 @@ class Transpose(LinearOp):
         return ((low.transpose(self.permutation), high.transpose(self.permutation)),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        return (inputs[0][1].transpose(self.permutation),)
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        return (inputs[0].error.view(lambda cells: cells.transpose(self.permutation)),)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         return ((self.inputs[0], linear_form.transpose(term, self.permutation)),)
@@ -196,14 +195,17 @@ class AxisMap(LinearOp):
         return ((self._apply(low, up) + self._apply(high, down), self._apply(high, up) + self._apply(low, down)),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        """sum |w| e + |w - W| (|x| + e)."""
-        (x, e), weight = inputs[0], np.abs(self._arrays[1]).astype(np.float64)
-        error = self._apply(e, weight) + deviation.cells
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        """sum w c, and sum |w| r + |w - W| (|x + c| + r)."""
+        x, weight = inputs[0], self._arrays[1].astype(np.float64)
+        centre = None if x.error.centre is None else self._apply(x.error.centre, weight)
+        # signs and copies are exact
+        spread = x.error.radius if weight.shape[1] == 1 and np.abs(weight).max() <= 1 else x.error.uncertain
+        radius = self._apply(spread, np.abs(weight)) + deviation.cells
         if deviation.coefficient(0):
-            error += self._apply(np.abs(x) + e, np.where(weight > 0, deviation.coefficient(0), 0.0))
-        return (error,)
+            radius += self._apply(x.middle + x.error.radius, np.where(weight != 0, deviation.coefficient(0), 0.0))
+        return (Error(radius, centre),)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         length = inputs[0].shape[self.axis]
@@ -250,15 +252,25 @@ class Combine(LinearOp):
         return ((low, high),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        """sum |c| e + |c - C| (|x| + e)."""
-        error = np.full(outputs[0].shape, deviation.cells, dtype=np.float64)
-        for k, ((x, e), c) in enumerate(zip(inputs, self.coefficients, strict=True)):
-            error += abs(c) * e
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        """sum a c over the coefficients a, and sum |a| r + |a - A| (|x + c| + r)."""
+        radius = np.full(outputs[0][0].shape, deviation.cells, dtype=np.float64)
+        moved: list[Floats] = []
+        for k, (x, factor) in enumerate(zip(inputs, self.coefficients, strict=True)):
+            # signs are exact
+            radius += abs(factor) * (x.error.radius if abs(factor) == 1 else x.error.uncertain)
             if deviation.coefficient(k):
-                error += deviation.coefficient(k) * (np.abs(x) + e)
-        return (error,)
+                radius += deviation.coefficient(k) * (x.middle + x.error.radius)
+            if x.error.centre is not None and factor:
+                moved.append(factor * x.error.centre)
+        if not moved:
+            return (Error(radius),)
+        centre = sum(moved[1:], moved[0])
+        # one addition is rounded once: 0 where both are equal
+        terms = sum((part != 0).astype(np.int64) for part in moved)
+        radius += SLACK * np.where(terms > 2, sum(map(np.abs, moved)), np.where(terms > 1, np.abs(centre), 0.0))
+        return (Error(radius, centre),)
 
     def pull_back(self, term: Term, inputs: Sequence[Tensor]) -> tuple[tuple[int, Term], ...]:
         return tuple((x, term.scaled(c % P)) for x, c in zip(self.inputs, self.coefficients, strict=True))

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats
+from ciro_zk.circuit.error import SLACK, Approximation, Deviation, Error, Interval
 from ciro_zk.circuit.op import CircuitError, Column, CommitOp, Integers, Lookup, ZeroCheck, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
@@ -46,14 +46,23 @@ class Maximum(CommitOp):
     def run(self, inputs: Sequence[Integers], tables: Sequence[Table]) -> tuple[Integers, ...]:
         return (reduce(np.maximum, inputs),)
 
-    def interval(self, inputs: Sequence[tuple[Integers, Integers]], tables: Sequence[Table]) -> tuple[tuple[Integers, Integers], ...]:
+    def interval(self, inputs: Sequence[Interval], tables: Sequence[Table]) -> tuple[Interval, ...]:
         return ((reduce(np.maximum, [low for low, _ in inputs]), reduce(np.maximum, [high for _, high in inputs])),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        low, high = reduce(np.maximum, [x - e for x, e in inputs]), reduce(np.maximum, [x + e for x, e in inputs])
-        return (np.maximum(outputs[0] - low, high - outputs[0]),)
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        """The maximum of the ideal operands; over a range that of their errors."""
+        if not all(x.is_known for x in inputs):
+            return (Error(reduce(np.maximum, [x.error.bound for x in inputs])),)
+        y, lowest, highest = outputs[0][0], [], []
+        for x in inputs:
+            # of an operand that is the maximum the error is that of the result, to the last bit
+            (low, high), below = x.error.ends, x.low - y
+            slack = SLACK * np.where(below == 0, 0.0, np.abs(below) + x.error.bound)
+            lowest.append(below + low - slack)
+            highest.append(below + high + slack)
+        return (Error.between(reduce(np.maximum, lowest), reduce(np.maximum, highest)),)
 
     def _differences(self, outputs: Sequence[int]) -> tuple[Column, ...]:
         return tuple(Column(terms=((outputs[0], 1), (x, P - 1))) for x in self.inputs)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats
+from ciro_zk.circuit.error import Approximation, Deviation, Error, Interval, bilinear
 from ciro_zk.circuit.factor import Contract, Factor, Keep, Map, Role
 from ciro_zk.circuit.op import HALF_FIELD, Batcher, CircuitError, Integers, ProductOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
@@ -34,7 +34,6 @@ from ciro_zk.poly.linear_form import Group, Term
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-Interval = tuple[Integers, Integers]
 EXACT_FLOAT = 1 << 53
 MANY_PRODUCTS = 1 << 26
 
@@ -73,11 +72,6 @@ def _bilinear_interval(x: Interval, w: Interval, apply: Callable[[Integers, Inte
         return apply(x[0], up) + apply(x[1], down), apply(x[1], up) + apply(x[0], down)
     peak = apply(np.maximum(np.abs(x[0]), np.abs(x[1])), np.maximum(np.abs(w[0]), np.abs(w[1])))
     return -peak, peak
-
-
-def _bilinear_error(x: Approximation, w: Approximation, apply: Callable[[Floats, Floats], Floats]) -> tuple[Floats]:
-    """|x w - X W| <= |x| e_w + e_x (|w| + e_w)."""
-    return (apply(np.abs(x[0]).astype(np.float64), w[1]) + apply(x[1], np.abs(w[0]) + w[1]),)
 
 
 def single_groups(term: Term, num_axes: int) -> tuple[Group, ...]:
@@ -122,9 +116,9 @@ class MatMul(ProductOp):
         return (_bilinear_interval(inputs[0], inputs[1], exact_matmul),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        return _bilinear_error(inputs[0], inputs[1], np.matmul)
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        return (bilinear(inputs[0], inputs[1], np.matmul),)
 
     def factors(self, term: Term, inputs: Sequence[Tensor]) -> tuple[Factor, Factor]:
         x, w = inputs
@@ -196,9 +190,9 @@ class Conv(ProductOp):
         return (_bilinear_interval(inputs[0], inputs[1], self._convolve),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        return _bilinear_error(inputs[0], inputs[1], partial(self._convolve, multiply=np.matmul))
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        return (bilinear(inputs[0], inputs[1], partial(self._convolve, multiply=np.matmul)),)
 
     def _kernel_rows(self, group: Group, axis: int, size: int, kernel: int) -> NDArray[np.uint64]:
         """U `(kernel, 2, size)` of one spatial axis from the form's vector over its outputs."""
@@ -258,9 +252,9 @@ class Hadamard(ProductOp):
         return ((np.minimum.reduce(ends), np.maximum.reduce(ends)),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        return _bilinear_error(inputs[0], inputs[1], np.multiply)
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        return (bilinear(inputs[0], inputs[1], np.multiply),)
 
     def factors(self, term: Term, inputs: Sequence[Tensor]) -> tuple[Factor, Factor]:
         x, w = inputs

@@ -21,18 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ldexp
 from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats, envelope
+from ciro_zk.circuit.error import ROUNDING, SLACK, Approximation, Deviation, Error, Interval, envelope, variation
 from ciro_zk.circuit.op import HALF_FIELD, CircuitError, Column, CommitOp, Integers, Lookup, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.field.extension import P
-from ciro_zk.lookup.tables import Graph, Range, Sign, Table, Window, round_shift
+from ciro_zk.lookup.tables import Clamp, Graph, Range, Sign, Table, Window, round_shift
 from ciro_zk.ops.limbs import inverse_power
 
-Interval = tuple[Integers, Integers]
 T = TypeVar("T", Range, Graph, Sign, Window)
 
 
@@ -140,14 +140,24 @@ class Requantise(CommitOp):
         return ((np.full(low.shape, min(inner.min(), ends[0].min())), np.full(low.shape, max(inner.max(), ends[1].max()))),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
-        """|out - F(X / 2^s)| over all X with |x - X| <= e; limbs, offset and sign stand for nothing."""
-        (x, e), function = inputs[0], self._function(tables)
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
+        """F(X / 2^s) - out over all ideal X; limbs, offset and sign stand for nothing."""
+        x, function, out = inputs[0], self._function(tables), outputs[0]
         f = function.function if isinstance(function, Graph) else function[1].function
-        low, high = (np.ldexp(bound, -self.shift) for bound in (x - e, x + e))
-        least, most = envelope(f, low, high, deviation)
-        return (np.maximum(outputs[0] - least, most - outputs[0]), *(np.zeros(x.shape) for _ in outputs[1:]))
+        rest = tuple(Error(np.zeros(x.low.shape)) for _ in outputs[1:])
+        if x.is_known:
+            low, high = (np.ldexp(bound, -self.shift) for bound in x.ideal)
+            least, most = envelope(f, low, high, deviation)
+            error = Error.between(least - out[0], most - out[0], SLACK * np.maximum(np.abs(low), np.abs(out[0])))
+            if isinstance(f, Clamp) and not self.shift and not deviation.whole:
+                # what is neither rounded nor clamped keeps its error to the last bit
+                bottom = f.minimum if f.numerator == 1 << f.shift and not deviation.coefficient(0) else max(f.minimum, 0)
+                error = error.unless((low > bottom) & (high < f.maximum), x.error)
+            return (error, *rest)
+        q = tuple(int(round_shift(end, self.shift)) for end in (x.low.min(), x.high.max()))
+        reach = ldexp(float(x.error.bound.max()), -self.shift) + (ROUNDING if self.shift else 0.0)
+        return (Error(np.full(x.low.shape, variation(f, (q[0], q[1]), reach, deviation))), *rest)
 
     def lookups(self, outputs: Sequence[int], inputs: Sequence[Tensor], tables: Sequence[Table]) -> tuple[Lookup, ...]:
         shape, limbs = inputs[0].shape, self._limb_bits(tables)

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ciro_zk.circuit.error import Deviation, read_deviations, write_deviations
+from ciro_zk.circuit.error import read_deviations, write_deviations
 from ciro_zk.circuit.graph import Graph, Port
+from ciro_zk.circuit.law import read_laws, write_laws
 from ciro_zk.circuit.manifest import MAX_BYTES, canonical_json
+from ciro_zk.circuit.notes import Notes
 from ciro_zk.container import Buffer, atomic_write, pieces, read_file, unpack
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.params import STANDARD, Preset
@@ -32,8 +34,8 @@ class Circuit:
     """A model as integers: its graph, its weights by tensor id (each in its range's narrowest type), and the compiler's notes.
 
     `calibration` is the stored calibration result (compiling the same model with it gives the same program digest);
-    `accuracy` the comparison with the float model; `deviations`, by tensor id, what the error bound needs to know of that
-    model. None of them is part of the program digest.
+    `accuracy` the comparison with the float model; `notes` what the error bound needs to know of that model. None of them is
+    part of the program digest.
     """
 
     graph: Graph
@@ -42,7 +44,7 @@ class Circuit:
     bits: int
     calibration: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
-    deviations: Mapping[int, Deviation] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
     preset: Preset = STANDARD
 
     def __post_init__(self) -> None:
@@ -76,13 +78,14 @@ class Circuit:
             security=self.program.security,
         )
 
-    def error_bound(self, inputs: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
-        """How far this inference can be from exact real arithmetic of the float model on the same real inputs.
+    def error_bound(self, inputs: ArrayLike | Mapping[str, ArrayLike] | None = None) -> dict[str, NDArray[np.float64]]:
+        """How far an inference can be from exact real arithmetic of the float model on the same real inputs.
 
         Parameters
         ----------
         inputs : array or dict by name
-            Real inputs, as `ciro_zk.infer` takes them.
+            Real inputs, as `ciro_zk.infer` takes them. Without them the bound holds for all inputs in their declared ranges: far
+            looser, and infinite where, somewhere in these ranges, a divisor may be 0 or a curve leaves its table.
 
         Returns
         -------
@@ -96,14 +99,11 @@ class Circuit:
         InputError
             Another shape, a value that is not finite or outside the declared range.
         """
+        if inputs is None:
+            return self.graph.range_errors(self.weights, self.notes)
         given = by_name("input", self.graph.inputs, inputs)
-        integers, errors = {}, {}
-        for port in self.graph.inputs:
-            tensor = self.graph.tensors[port.tensor]
-            integers[port.tensor] = quantise(port, tensor, given[port.name])
-            errors[port.tensor] = np.abs(given[port.name].reshape(tensor.shape) / port.scale - integers[port.tensor])
-        values = self.graph.run({**integers, **self.weights})
-        return self.graph.output_errors(values, errors, self.deviations)
+        integers = {port.tensor: quantise(port, self.graph.tensors[port.tensor], given[port.name]) for port in self.graph.inputs}
+        return self.graph.run_errors(self.graph.run({**integers, **self.weights}), given, self.notes)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
@@ -111,8 +111,10 @@ class Circuit:
     def pieces(self) -> list[Buffer]:
         """The circuit's bytes, piece by piece."""
         notes: dict[str, Any] = {"calibration": self.calibration, "accuracy": self.accuracy}
-        if self.deviations:
-            notes["deviations"] = write_deviations(self.deviations)
+        if self.notes.deviations:
+            notes["deviations"] = write_deviations(self.notes.deviations)
+        if self.notes.laws:
+            notes["laws"] = write_laws(self.notes.laws)
         weights = weight_pieces(self.program, self.weights)
         return pieces(KIND, VERSION, [("manifest", self.program.manifest), ("weights", weights), ("notes", canonical_json(notes))])
 
@@ -132,18 +134,18 @@ class Circuit:
         if (
             not is_canonical
             or not isinstance(notes, dict)
-            or set(notes) - {"deviations"} != {"calibration", "accuracy"}
+            or set(notes) - {"deviations", "laws"} != {"calibration", "accuracy"}
             or not all(isinstance(notes[key], dict) for key in ("calibration", "accuracy"))
         ):
             raise ProofFormatError("must hold calibration and accuracy", file=source, field="notes", remedy="compile the model again")
         try:
-            deviations = read_deviations(notes.get("deviations", []))
+            read = Notes(read_deviations(notes.get("deviations", [])), read_laws(notes.get("laws", [])))
+            for tensor, law in read.laws.items():
+                law.check(program.graph.tensors, tensor)
         except ValueError as error:
             raise ProofFormatError(str(error), file=source, field="notes", remedy="compile the model again") from error
         weights = unpack_weights(program, sections["weights"], source)
-        return Circuit(
-            program.graph, weights, program.name, program.bits, notes["calibration"], notes["accuracy"], deviations, program.preset
-        )
+        return Circuit(program.graph, weights, program.name, program.bits, notes["calibration"], notes["accuracy"], read, program.preset)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all."""

@@ -25,6 +25,7 @@ from ciro_zk.witness import infer
 
 Array = NDArray[Any]
 BITS = 14
+HEADROOM = 1.01
 
 POSITIONS: list[tuple[str, tuple[int, ...]]] = [
     # shapes, axes, counts, scales, bounds
@@ -102,6 +103,12 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto:
     return found
 
 
+def ranges(data: dict[str, Array]) -> dict[str, tuple[float, float]]:
+    """Declared ranges of the inputs of floats: what the data cover, and a little more, so that no cell is at an end."""
+    peaks = {name: float(np.abs(array).max()) for name, array in data.items() if np.asarray(array).dtype.kind == "f"}
+    return {name: (-HEADROOM * peak, HEADROOM * peak) for name, peak in peaks.items() if peak > 0}
+
+
 class CiroRep(BackendRep):
     """A model that is compiled anew for the data of every run."""
 
@@ -110,17 +117,23 @@ class CiroRep(BackendRep):
 
     def run(self, inputs: Sequence[Array], **_: Any) -> tuple[Array, ...]:
         """The verified outputs, in the types of the model."""
+        return tuple(values for values, _ in self.certified(inputs))
+
+    def certified(self, inputs: Sequence[Array]) -> list[tuple[Array, Array]]:
+        """The verified outputs, in the types of the model, each with its certified error bound, cell by cell."""
         initial = {tensor.name for tensor in self.model.graph.initializer}
         names = [value.name for value in self.model.graph.input if value.name not in initial]
         given = dict(zip(names, inputs, strict=False))
         constants = {name: given[name] for name in bound(self.model, given)}
         data = {name: array for name, array in given.items() if name not in constants}
         model = bind(self.model, constants)
-        circuit = compile_model(model, data, bits=self.bits, shapes={name: np.shape(array) for name, array in data.items()})
+        circuit = compile_model(model, data, bits=self.bits, input_range=ranges(data), shapes={n: np.shape(a) for n, a in data.items()})
         pk, vk = setup(replace(circuit, preset=self.preset))
         proof = prove(pk, infer(pk, data))
         verified = verify(vk, proof, inputs=data, allow_testing=True)
-        return tuple(_typed(verified.outputs[value.name], value) for value in self.model.graph.output)
+        bounds = circuit.error_bound(data)
+        found = [_typed(verified.outputs[value.name], value) for value in self.model.graph.output]
+        return [(values, bounds[o.name].reshape(values.shape)) for values, o in zip(found, self.model.graph.output, strict=True)]
 
 
 def _typed(values: Array, value: onnx.ValueInfoProto) -> Array:

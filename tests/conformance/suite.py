@@ -1,7 +1,8 @@
 """ONNX's backend tests, and the verdict on each: the model is compiled, proven and verified.
 
-A test passes if `verify` accepts and the verified outputs are those that ONNX expects: equal where they are integers or
-bools, otherwise within 2 % of the output's range.
+A test passes if `verify` accepts, the verified outputs are within the certified error bound (`Circuit.error_bound`) of what
+ONNX expects, and that bound is at most 2 % of the output's range. Integers and bools, whose bound is 0, are equal then. Of
+`EXCEPTIONS` one of the two comparisons means nothing, for the reason given; the 2 % hold for the outputs themselves.
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ from onnx.backend.test.loader import load_model_tests
 KINDS = ("node", "pytorch-converted", "pytorch-operator", "simple")
 TOLERANCE = 0.02
 """Of the output's range."""
+ON_A_JUMP = "an input lies on a jump of the function, which the bound spans"
+EXCEPTIONS: dict[str, str] = {
+    **dict.fromkeys(("test_floor_example", "test_round", "test_thresholdedrelu_example"), ON_A_JUMP),
+    **dict.fromkeys(("test_onehot_with_axis", "test_onehot_with_negative_axis"), ON_A_JUMP),
+    **dict.fromkeys(("test_quantizelinear_blocked_asymmetric", "test_quantizelinear_blocked_symmetric"), ON_A_JUMP),
+    "test_averagepool_2d_ceil_last_window_starts_on_pad": "the expected values are given to four digits",
+}
+"""Tests by name that the certified bound says nothing about."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,11 @@ class Case:
         return found[0] if len(found) == 1 else "several" if found else "none"
 
     @property
+    def exception(self) -> str:
+        """Why the certified bound is no measure for it, "" where it is."""
+        return EXCEPTIONS.get(self.name, "")
+
+    @property
     def excluded(self) -> str:
         inputs, outputs = ([array for entry in self.data for array in entry[i]] for i in (0, 1))
         return excluded(self.name, self.model, inputs, outputs)
@@ -48,10 +62,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a test went: `error` is "" where it passed, `deviation` the share of the output's range."""
+    """How a test went: `error` is "" where it passed; the greatest difference and bound, as shares of the output's range."""
 
     error: str = ""
     deviation: float = 0.0
+    bound: float = 0.0
 
 
 @cache
@@ -88,27 +103,38 @@ def _arrays(folder: Path, prefix: str) -> Iterator[Any]:
 
 def run(test: Case) -> Outcome:
     """Prove the test's model on each of its data sets."""
-    worst = 0.0
+    worst = widest = 0.0
     for inputs, expected in test.data:
         try:
-            found = CiroBackend.prepare(test.model).run(inputs)
+            found = CiroBackend.prepare(test.model).certified(inputs)
         except Exception as error:  # whatever it is, the test has failed
             return Outcome(f"{type(error).__name__}: {' '.join(str(error).split())}")
-        for actual, wanted in zip(found, expected, strict=True):
-            deviation = difference(actual, np.asarray(wanted))
-            worst = max(worst, deviation)
-            if deviation > TOLERANCE:
-                return Outcome(f"off by {deviation:.2%} of the output's range", worst)
-    return Outcome("", worst)
+        for (actual, bound), wanted in zip(found, map(np.asarray, expected), strict=True):
+            if actual.shape != wanted.shape or actual.dtype != wanted.dtype:
+                return Outcome(f"{actual.dtype} {actual.shape} instead of {wanted.dtype} {wanted.shape}")
+            span = spread(wanted)
+            error = np.abs(actual.astype(np.float64) - wanted.astype(np.float64))
+            worst, widest = max(worst, float(error.max()) / span), max(widest, float(bound.max()) / span)
+            if worst > TOLERANCE:
+                return Outcome(f"off by {worst:.2%} of the output's range", worst, widest)
+            if test.exception:
+                continue
+            if not (error <= bound + rounding(wanted)).all():
+                return Outcome(f"off by {worst:.2%} of the output's range, more than is certified", worst, widest)
+            if not widest <= TOLERANCE:
+                return Outcome(f"certified to {widest:.2%} of the output's range alone", worst, widest)
+    return Outcome("", worst, widest)
 
 
-def difference(actual: Any, wanted: Any) -> float:
-    """The greatest difference as a share of the output's range; any at all counts in full for integers and bools."""
-    if actual.shape != wanted.shape or actual.dtype != wanted.dtype:
-        return float("inf")
-    if wanted.dtype.kind != "f":
-        return float(not np.array_equal(actual, wanted))
-    exact = wanted.astype(np.float64)
-    span = max(float(np.ptp(exact)), float(np.abs(exact).max())) if exact.size else 0.0
-    gap = float(np.abs(actual.astype(np.float64) - exact).max(initial=0.0))
-    return gap / span if span else gap
+def spread(wanted: Any) -> float:
+    """The output's range: from its least value, or 0, to its greatest."""
+    values = wanted.astype(np.float64)
+    return max(float(np.ptp(values)), float(np.abs(values).max())) or 1.0
+
+
+def rounding(wanted: Any) -> float:
+    """Two units in the last place of the greatest value: one for what is expected, one for the outputs brought into its type.
+
+    Integers and bools are exact.
+    """
+    return 2 * float(np.finfo(wanted.dtype).eps) * float(np.abs(wanted).max()) if wanted.dtype.kind == "f" else 0.0

@@ -215,11 +215,16 @@ class Context:
             saturated = scale * self.top >= self.saturation(function) * (1 - RELATIVE)
             # what is missing at the ends: a quarter of a unit of so many bits
             missing = ldexp(0.25, CURVE_BITS - self.bits - FINER_CURVE) if function.name in self.fine_curves else 0.0
-            jumps = 0.5 + RELATIVE if function.name in curves.STEPPED else 0.0
+            # between whole numbers a jump is of no account
+            jumps = 0.5 + RELATIVE if function.name in curves.STEPPED and not function.exact_input else 0.0
             most = 0 if function.exact_output or function.name in curves.SATURATING else self.most
-            return Deviation(missing, exact_low=saturated, exact_high=saturated, reach=jumps, whole=function.exact_output, limit=most)
+            ends = (saturated, saturated)
+            if function.name == "quantise" and isinstance(f, tables.Sampled):
+                *_, least, greatest = function.parameters
+                ends = (f.values[0] == least, f.values[-1] == greatest)
+            return Deviation(missing, exact_low=ends[0], exact_high=ends[1], reach=jumps, whole=function.exact_output, limit=most)
         if isinstance(function, Test):
-            return Deviation(exact_low=True, exact_high=True, whole=True)
+            return Deviation(exact_low=True, exact_high=True, whole=True, sign=True)
         if isinstance(function, Leaky) and isinstance(f, tables.Clamp):
             return Deviation(coefficients=(abs(function.slope - ldexp(f.numerator, -f.shift)),))
         if isinstance(function, Clip):

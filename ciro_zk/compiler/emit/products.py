@@ -210,7 +210,7 @@ def _scalar(context: Context, step: Affine) -> Value:
         wanted = context.scale(before)
         shift = context.bits
         fine = Ratio(sign * round_half_up(ldexp(scale / wanted, shift)), shift, wanted)
-    off = abs(abs(fine.multiplier) - ldexp(scale / fine.scale, fine.shift)) if sign else 0.0
+    off = abs(abs(fine.multiplier) - ldexp(value.scale * abs(factor) / fine.scale, fine.shift)) if sign else 0.0
     tensor = _shifted(context, step, value.tensor, fine, off)
     if fine.shift:
         result = context.rescale(step, tensor, cells(step.shape), Ratio(1, fine.shift, fine.scale), None)

@@ -7,6 +7,7 @@ from math import isqrt, ldexp
 import numpy as np
 
 from ciro_zk.circuit.error import Deviation
+from ciro_zk.circuit.law import NormaliseLaw, SoftmaxLaw
 from ciro_zk.compiler import scores
 from ciro_zk.compiler.emit.context import Context, Value, cells
 from ciro_zk.compiler.emit.pooling import along
@@ -51,6 +52,11 @@ def softmax(context: Context, step: Softmax) -> Value:
     product = draft.add(Hadamard(inputs=(e, wide)), f"{name}.product")
     f = Clamp(minimum=0, maximum=context.top)
     result = draft.rescale(product, shift, f, name, Deviation(exact_low=True, exact_high=True))
+    mask, count = ("", 0) if step.mask is None else _bits(step.mask, shape)
+    # e is off by 1/2, S by n / 2 and 1 more, of at least 2^k; the reciprocal by 1, the result by 1/2
+    rounding = ldexp(context.top * (length + 3), -bits - 1) + ldexp(1.0, -ROUNDING_BITS) + 0.5
+    law = SoftmaxLaw(source=value.tensor, peak=float(context.top), unit=value.scale, rounding=rounding, mask=mask, cells=count)
+    draft.laws[result] = law
     if step.mask is not None:
         result = _masked(context, result, shape, step.mask, name)
     return Value(result, step.shape, 1.0 / context.top)
@@ -103,7 +109,9 @@ def normalise(context: Context, step: Normalise) -> Value:
     product = draft.add(Hadamard(inputs=(u, wide)), f"{name}.product", known=(-bound, bound))
     f = Clamp(minimum=-limit, maximum=limit)
     result = draft.rescale(product, shift, f, name, Deviation(exact_low=True, exact_high=True))
-    return Value(result, step.shape, step.factor * ldexp(1.0, root_shift + shift) / numerator)
+    peak, epsilon = ldexp(float(numerator), -root_shift - shift), step.epsilon / (value.scale * value.scale)
+    draft.laws[result] = NormaliseLaw(source=value.tensor, peak=peak, epsilon=epsilon, centred=step.centred)
+    return Value(result, step.shape, step.factor / peak)
 
 
 def _centred(context: Context, x: int, shape: Shape, fine: int, name: str) -> int:
@@ -131,6 +139,12 @@ def _plane(mask: Mask, shape: Shape) -> tuple[int, Mask]:
     """The axis from which on a mask varies, and the mask over the axes from there on, in one."""
     first = next((a for a, d in enumerate(mask.shape) if d > 1), len(shape) - 1)
     return first, np.broadcast_to(mask.reshape(mask.shape[first:]), shape[first:]).reshape(-1)
+
+
+def _bits(mask: Mask, shape: Shape) -> tuple[str, int]:
+    """The mask over the axes from which on it varies, in hexadecimal, and how many cells that is."""
+    _, plane = _plane(mask, shape)
+    return np.packbits(plane).tobytes().hex(), int(plane.size)
 
 
 def _flat(context: Context, tensor: int, shape: Shape, first: int, name: str) -> int:

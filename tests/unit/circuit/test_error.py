@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ciro_zk.circuit.error import EXACT, Deviation, envelope
+from ciro_zk.circuit.error import EXACT, Approximation, Deviation, Error, envelope
 from ciro_zk.circuit.op import Op
 from ciro_zk.lookup.tables import Clamp, Graph, Range, Sampled
 from ciro_zk.ops import (
@@ -59,36 +59,107 @@ CASES: dict[str, tuple[Op, list[tuple[int, ...]], Any]] = {
     "maximum": (Maximum(inputs=(0, 1), range_table=0), [(5,), (5,)], np.maximum),
     "divide": (DIVIDE, [(40,), (40,)], np.divide),
     "square_root": (ROOT, [(40,)], np.sqrt),
+    "sampled": (
+        Requantise(inputs=(0,), shift=0, tables=(3,), range_table=0),
+        [(40,)],
+        lambda x: 900 * np.exp(-((np.maximum(x, -50) / 20) ** 2)),
+    ),
     "requantise": (Requantise(inputs=(0,), shift=3, tables=(1,), range_table=0), [(40,)], lambda x: np.maximum(x / 8, 0)),
 }
-TABLES = (Range(bits=8), Graph(function=Clamp(minimum=0, maximum=20), low=-40, high=40))
+BUMP = Sampled(low=-50, values=tuple(int(v) for v in np.floor(900 * np.exp(-((np.arange(-50, 51) / 20) ** 2)) + 0.5)))
+ROUND = Requantise(inputs=(0,), shift=3, tables=(2,), range_table=0)
+TABLES = (
+    Range(bits=8),
+    Graph(function=Clamp(minimum=0, maximum=20), low=-40, high=40),
+    Graph(function=Clamp(minimum=-99, maximum=99), low=-99, high=99),
+    Graph(function=BUMP, low=-220, high=220),
+)
 
 
-@given(seed=SEEDS, name=st.sampled_from(sorted(CASES)), spread=st.floats(0, 3))
-def test_ideal_values_stay_within_the_bound(seed: int, name: str, spread: float) -> None:
+def known(x: Any, radius: Any, centre: Any = None) -> Approximation:
+    return Approximation.known(x, Error(np.asarray(radius, dtype=np.float64), centre))
+
+
+def ends(outputs: Any) -> list[Any]:
+    return [(out, out) for out in outputs]
+
+
+@given(seed=SEEDS, name=st.sampled_from(sorted(CASES)), spread=st.floats(0, 3), shift=st.sampled_from([0.0, 0.3, 2.0]))
+def test_ideal_values_stay_within_the_bound(seed: int, name: str, spread: float, shift: float) -> None:
+    """One run: centres and radii."""
     op, shapes, ideal = CASES[name]
     rng = np.random.default_rng(seed)
     values = [rng.integers(*RANGES.get((name, k), (-200, 201)), shape) for k, shape in enumerate(shapes)]
-    errors = [spread * rng.random(shape) for shape in shapes]
+    radii = [spread * rng.random(shape) for shape in shapes]
+    centres = [shift * rng.uniform(-1, 1, shape) for shape in shapes]
+    if (name, 0) in RANGES or (name, 1) in RANGES:
+        values = [v + 5 * ((name, k) in RANGES) for k, v in enumerate(values)]
     outputs = op.run(values, TABLES)
-    bound = op.error(list(zip(values, errors, strict=True)), outputs, TABLES, Deviation(exact_low=True))[0]
+    around = [known(v, r, c) for v, r, c in zip(values, radii, centres, strict=True)]
+    error = op.error(around, ends(outputs), TABLES, Deviation(exact_low=True))[0]
+    low, high = error.ends
     for corner in range(4):
         inside = [rng.uniform(-1, 1, v.shape) if corner else np.sign(rng.standard_normal(v.shape)) for v in values]
-        found = ideal(*(v + e * t for v, e, t in zip(values, errors, inside, strict=True)))
-        assert (np.abs(found - outputs[0]) <= bound + 1e-9).all()
+        found = ideal(*(v + c + r * t for v, c, r, t in zip(values, centres, radii, inside, strict=True))) - outputs[0]
+        assert (found >= low - 1e-9).all() and (found <= high + 1e-9).all()
+        assert (np.abs(found) <= error.bound + 1e-9).all()
+
+
+@given(seed=SEEDS, name=st.sampled_from(sorted(CASES)), spread=st.floats(0, 3))
+def test_ideal_values_of_all_runs_stay_within_the_static_bound(seed: int, name: str, spread: float) -> None:
+    """Integers anywhere between their ends."""
+    op, shapes, ideal = CASES[name]
+    rng = np.random.default_rng(seed)
+    tensors = []
+    for k, shape in enumerate(shapes):
+        pair = rng.integers(*RANGES.get((name, k), (-200, 201)), (2, *shape)) + 5 * ((name, k) in RANGES)
+        tensors.append((pair.min(axis=0), pair.max(axis=0)))
+    radii = [spread * rng.random(shape) for shape in shapes]
+    outputs = op.interval(tensors, TABLES)
+    around = [Approximation(low, high, Error(r)) for (low, high), r in zip(tensors, radii, strict=True)]
+    bound = op.error(around, outputs, TABLES, Deviation(exact_low=True))[0].bound
+    for _ in range(4):
+        values = [rng.integers(low, high + 1) for low, high in tensors]
+        moved = (v + r * np.sign(rng.standard_normal(r.shape)) for v, r in zip(values, radii, strict=True))
+        assert (np.abs(ideal(*moved) - op.run(values, TABLES)[0]) <= bound + 1e-9).all()
 
 
 def test_the_bound_of_a_product_is_reached() -> None:
     x, w = np.array([[[3, -2]]]), np.array([[[5], [-4]]])
-    (bound,) = MatMul(inputs=(0, 1)).error([(x, np.full(x.shape, 0.5)), (w, np.full(w.shape, 0.25))], [x @ w], (), EXACT)
-    assert bound[0, 0, 0] == pytest.approx(3.5 * 5.25 + 2.5 * 4.25 - 15 - 8)
+    inputs = [known(x, np.full(x.shape, 0.5)), known(w, np.full(w.shape, 0.25))]
+    (error,) = MatMul(inputs=(0, 1)).error(inputs, ends([x @ w]), (), EXACT)
+    assert error.bound[0, 0, 0] == pytest.approx(3.5 * 5.25 + 2.5 * 4.25 - 15 - 8)
+
+
+def test_what_was_rounded_away_leaves_no_radius() -> None:
+    """A chain of roundings, each of which is known: the radius stays what that of the input is."""
+    x, centre = np.array([100, -77]), np.array([0.4, -0.2])
+    scaled = Combine(inputs=(0,), coefficients=(5,))
+    (moved,) = scaled.error([known(x, np.zeros(2), centre)], ends([5 * x]), (), EXACT)
+    (out,) = ROUND.run([5 * x], TABLES)[:1]
+    error = ROUND.error([Approximation.known(5 * x, moved)], ends(ROUND.run([5 * x], TABLES)), TABLES, EXACT)[0]
+    assert np.allclose(out + np.asarray(error.centre), 5 * (x + centre) / 8) and (error.radius < 1e-9).all()
+
+
+def test_equal_ideal_values_differ_by_nothing() -> None:
+    """The maximum less the operand that it is: exactly 0, so that a comparison is decided."""
+    x, z = np.array([7, 3]), np.array([7, 9])
+    errors = [np.array([0.1234567, 0.3]), np.array([0.1234566, -0.4])]
+    inputs = [known(v, np.zeros(2), c) for v, c in zip((x, z), errors, strict=True)]
+    y = np.maximum(x, z)
+    (error,) = Maximum(inputs=(0, 1), range_table=0).error(inputs, ends([y]), TABLES, EXACT)
+    top = Approximation.known(y, error)
+    for i, (v, at) in enumerate(((x, 0), (z, 1))):
+        (gap,) = Combine(inputs=(0, 1), coefficients=(1, -1)).error([top, inputs[i]], ends([y - v]), (), EXACT)
+        assert gap.bound[at] == 0
 
 
 @pytest.mark.parametrize("op", [Combine(inputs=(0,), coefficients=(8,)), MAP])
 def test_deviating_coefficients(op: Op) -> None:
     x = np.array([[100, -50, 75]])
-    exact = op.error([(x, np.zeros(x.shape))], op.run([x], ()), (), EXACT)[0]
-    off = op.error([(x, np.zeros(x.shape))], op.run([x], ()), (), Deviation(coefficients=(0.25,)))[0]
+    around = [known(x, np.zeros(x.shape))]
+    exact = op.error(around, ends(op.run([x], ())), (), EXACT)[0].bound
+    off = op.error(around, ends(op.run([x], ())), (), Deviation(coefficients=(0.25,)))[0].bound
     assert (exact == 0).all() and (off >= 0.25 * 50 - 1e-12).all()
 
 
@@ -118,7 +189,7 @@ def test_sampled_functions(seed: int) -> None:
 def test_operators_without_a_rule_of_their_own() -> None:
     """The interval around the ideal values, or no bound at all."""
     op = RangeCheck(inputs=(0,), range_table=0, low=-128, num_limbs=1)
-    assert op.error([(np.array([3]), np.array([0.5]))], [], TABLES, EXACT) == ()
+    assert op.error([known(np.array([3]), np.array([0.5]))], [], TABLES, EXACT) == ()
 
     class Square(Hadamard):
         """Cells times themselves, with the rule that any operator has."""
@@ -128,7 +199,7 @@ def test_operators_without_a_rule_of_their_own() -> None:
 
     x = np.array([3, -7])
     square = Square(inputs=(0, 1))
-    (bound,) = square.error([(x, np.array([0.5, 1.5])), (x, np.array([0.5, 1.5]))], [x * x], (), EXACT)
-    assert (bound >= [3.5**2 - 9, 8.5**2 - 49]).all()
-    (bound,) = square.error([(x, np.array([1e300, np.inf])), (x, np.zeros(2))], [x * x], (), EXACT)
-    assert (bound == np.inf).all()
+    (error,) = square.error([known(x, np.array([0.5, 1.5]))] * 2, ends([x * x]), (), EXACT)
+    assert (error.bound >= [3.5**2 - 9, 8.5**2 - 49]).all()
+    (error,) = square.error([known(x, np.array([1e300, np.inf])), known(x, np.zeros(2))], ends([x * x]), (), EXACT)
+    assert (error.bound == np.inf).all()

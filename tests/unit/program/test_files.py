@@ -16,6 +16,7 @@ from strategies import repack, sections, tiny, tiny_input, toy, two_ports
 from ciro_zk import prover
 from ciro_zk.circuit.error import Deviation
 from ciro_zk.circuit.manifest import canonical_json
+from ciro_zk.circuit.notes import Notes
 from ciro_zk.errors import InputError, ProofFormatError
 from ciro_zk.kernels import plain_kernels
 from ciro_zk.params import JOHNSON
@@ -27,12 +28,25 @@ from tests.unit.program.made import tiny_keys, tiny_proof, toy_keys, toy_proof
 
 DEVIATIONS = [b"{}", b"[1]", b"[[0,[]]]", b"[[0,[-0.5,[],false,false]]]", b"[[0,[1,[],false,false]]]", b"[[0,[0.5,[],0,false]]]"]
 
+NORMALISE = b'[[1,"normalise",{"centred":false,"epsilon":%s,"peak":1.0,"source":%s}]]'
+LAWS = [
+    b"{}",
+    b"[1]",
+    b'[[1,"other",{}]]',
+    b'[[1,"normalise",{}]]',
+    NORMALISE % (b"-1.0", b"0"),
+    NORMALISE % (b"1", b"0"),
+    NORMALISE % (b"1.0", b"9"),
+]
+
 MAKERS: Mapping[str, Callable[[], Any]] = {
     "circuit": toy,
     "small circuit": tiny,
     "circuit without weights": two_ports,
     "circuit with notes": lambda: replace(tiny(), calibration={"x": [0.5]}, accuracy={"y": {"max_abs_error": 0.1}}),
-    "circuit with deviations": lambda: replace(tiny(), deviations={1: Deviation(0.5, (0.25,), exact_low=True), 0: Deviation(0.125)}),
+    "circuit with deviations": lambda: replace(
+        tiny(), notes=Notes({1: Deviation(0.5, (0.25,), exact_low=True), 0: Deviation(0.125, sign=True)})
+    ),
     "proving key": lambda: toy_keys()[0],
     "small proving key": lambda: tiny_keys()[0],
     "verifying key": lambda: toy_keys()[1],
@@ -186,7 +200,8 @@ def test_weights_out_of_their_range_are_not_narrowed() -> None:
 @pytest.mark.parametrize(
     "notes",
     [b"", b"[]", b"{}", b'{"accuracy":{}}', b'{"accuracy":{},"calibration":[]}', b'{"accuracy":{}, "calibration":{}}']
-    + [b'{"accuracy":{},"calibration":{},"deviations":%s}' % d for d in DEVIATIONS],
+    + [b'{"accuracy":{},"calibration":{},"deviations":%s}' % d for d in DEVIATIONS]
+    + [b'{"accuracy":{},"calibration":{},"laws":%s}' % law for law in LAWS],
 )
 def test_notes(notes: bytes) -> None:
     assert tampered(tiny(), "notes", notes).field == "notes"
