@@ -38,6 +38,10 @@ ROOT = SquareRoot(inputs=(0,), range_table=0, low=0, width=4, rest_width=5)
 RANGES = {("divide", 1): (4, 201), ("square_root", 0): (3, 201)}
 
 
+def bump(x: Any) -> Any:
+    return 900 * np.exp(-((x / 20) ** 2))
+
+
 def mapped(x: Floats) -> Floats:
     return np.stack([x[:, 0] - 3 * x[:, 1], 4 * x[:, 2], 5 * x[:, 0]], axis=1)
 
@@ -62,11 +66,11 @@ CASES: dict[str, tuple[Op, list[tuple[int, ...]], Any]] = {
     "sampled": (
         Requantise(inputs=(0,), shift=0, tables=(3,), range_table=0),
         [(40,)],
-        lambda x: 900 * np.exp(-((np.maximum(x, -50) / 20) ** 2)),
+        lambda x: bump(np.maximum(x, -50)),
     ),
     "requantise": (Requantise(inputs=(0,), shift=3, tables=(1,), range_table=0), [(40,)], lambda x: np.maximum(x / 8, 0)),
 }
-BUMP = Sampled(low=-50, values=tuple(int(v) for v in np.floor(900 * np.exp(-((np.arange(-50, 51) / 20) ** 2)) + 0.5)))
+BUMP = Sampled(low=-50, values=tuple(int(v) for v in np.floor(bump(np.arange(-50, 51)) + 0.5)))
 ROUND = Requantise(inputs=(0,), shift=3, tables=(2,), range_table=0)
 TABLES = (
     Range(bits=8),
