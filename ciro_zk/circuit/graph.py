@@ -102,11 +102,16 @@ class Graph:
             known = wide(values)
             found[i] = (known, known)
         for port in self.inputs:
-            tensor = self.tensors[port.tensor]
-            found[port.tensor] = (np.full(tensor.shape, tensor.low), np.full(tensor.shape, tensor.high))
+            found[port.tensor] = self._declared(port.tensor)
         for node in self.nodes:
-            found.update(zip(node.outputs, node.op.interval([found[i] for i in node.op.inputs], self.tables), strict=True))
+            # limbs and the like have their declared ranges
+            ends = node.op.interval([found[i] for i in node.op.inputs], self.tables)
+            found.update((i, ends[k] if k < len(ends) else self._declared(i)) for k, i in enumerate(node.outputs))
         return found
+
+    def _declared(self, tensor: int) -> Interval:
+        shape = self.tensors[tensor].shape
+        return np.full(shape, self.tensors[tensor].low), np.full(shape, self.tensors[tensor].high)
 
     def errors(self, ends: Mapping[int, Interval], inputs: Mapping[int, Error], notes: Notes) -> dict[int, Error]:
         """The error of every tensor from those of the inputs: for integers within `ends`, of one run (one array, twice) or of all."""

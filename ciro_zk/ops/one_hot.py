@@ -14,12 +14,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ciro_zk.circuit.error import Approximation, Deviation, Floats
+from ciro_zk.circuit.error import Approximation, Deviation, Error, Interval
 from ciro_zk.circuit.op import CircuitError, Integers, PublicOp, register
 from ciro_zk.circuit.tensor import Storage, Tensor
 from ciro_zk.lookup.tables import Table
 
-Interval = tuple[Integers, Integers]
 MAX_LENGTH = 1 << 20
 MAX_AXES = 8
 
@@ -59,8 +58,8 @@ class OneHot(PublicOp):
         return (((may & (low == high)).astype(np.int64), may.astype(np.int64)),)
 
     def error(
-        self, inputs: Sequence[Approximation], outputs: Sequence[Integers], tables: Sequence[Table], deviation: Deviation
-    ) -> tuple[Floats, ...]:
+        self, inputs: Sequence[Approximation], outputs: Sequence[Interval], tables: Sequence[Table], deviation: Deviation
+    ) -> tuple[Error, ...]:
         """An id that may be another one moves every cell of its row by at most 1."""
-        off = (inputs[0][1] > 0).astype(np.float64)
-        return (np.broadcast_to(off[..., None], outputs[0].shape),)
+        off = (inputs[0].error.bound > 0).astype(np.float64)
+        return (Error(np.broadcast_to(off[..., None], outputs[0][0].shape)),)

@@ -14,6 +14,7 @@ from unit.compiler.case import Case
 from unit.compiler.cases import CASES
 from unit.compiler.checks import corners, floats, model, run_float
 
+from benches.transformer import gpt_blocks
 from ciro_zk.compiler import compile as compile_model
 from ciro_zk.program.circuit import Circuit
 from ciro_zk.witness import infer
@@ -63,6 +64,35 @@ def test_networks_at_the_ends_of_the_declared_range(last: str, bits: int) -> Non
     for leaves in corners(circuit.graph, rng):
         x = (np.clip(leaves[port.tensor] * port.scale, -4, 4)).astype(np.float32)
         assert excess(circuit, proto, x)[0] <= FLOAT32
+
+
+@pytest.mark.parametrize("last", ["Relu", "LeakyRelu", "Sigmoid", "Tanh"])
+def test_a_bound_for_all_inputs(last: str) -> None:
+    """Of the declared range: no run has a greater error, and its own bound is smaller."""
+    rng = np.random.default_rng(1)
+    proto = network(rng, last)
+    circuit = compile_model(proto, np.clip(floats(rng, 64, 6), -1, 1), input_range={"x": (-1.0, 1.0)})
+    (port,) = circuit.graph.inputs
+    bound = circuit.error_bound()["y"]
+    assert np.isfinite(bound).all()
+    for leaves in corners(circuit.graph, rng):
+        x = (np.clip(leaves[port.tensor] * port.scale, -1, 1)).astype(np.float32)
+        wanted = run_float(proto, {"x": x})["y"].reshape(bound.shape)
+        assert (np.abs(infer(circuit, x).outputs["y"].reshape(bound.shape) - wanted) <= bound + FLOAT32 * np.abs(wanted).max()).all()
+        assert (circuit.error_bound(x)["y"].reshape(bound.shape) <= bound).all()
+
+
+def test_the_bound_of_a_transformer_is_finite() -> None:
+    """Softmax and normalisation keep it so, for one input and for all."""
+    rng = np.random.default_rng(0)
+    proto = gpt_blocks(layers=1, tokens=4, width=8, heads=2)
+    samples = floats(rng, 9, 4, 8)
+    circuit = compile_model(proto, samples)
+    x = samples[:1]
+    error = np.abs(infer(circuit, x).outputs["hidden"].reshape(-1) - run_float(proto, {"embeddings": x})["hidden"].reshape(-1))
+    bound = circuit.error_bound(x)["hidden"].reshape(-1)
+    assert (error <= bound + FLOAT32).all() and np.isfinite(bound).all()
+    assert circuit.accuracy["outputs"]["hidden"]["error_bound"] is not None
 
 
 def test_a_wrong_circuit_is_outside_the_bound() -> None:

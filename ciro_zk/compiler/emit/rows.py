@@ -52,11 +52,13 @@ def softmax(context: Context, step: Softmax) -> Value:
     product = draft.add(Hadamard(inputs=(e, wide)), f"{name}.product")
     f = Clamp(minimum=0, maximum=context.top)
     result = draft.rescale(product, shift, f, name, Deviation(exact_low=True, exact_high=True))
-    mask, count = ("", 0) if step.mask is None else _bits(step.mask, shape)
-    # e is off by 1/2, S by n / 2 and 1 more, of at least 2^k; the reciprocal by 1, the result by 1/2
-    rounding = ldexp(context.top * (length + 3), -bits - 1) + ldexp(1.0, -ROUNDING_BITS) + 0.5
-    law = SoftmaxLaw(source=value.tensor, peak=float(context.top), unit=value.scale, rounding=rounding, mask=mask, cells=count)
-    draft.laws[result] = law
+    if len(step.inputs) == 1:
+        # a mask that is computed is part of the scores here, but leaves out cells altogether in the model
+        mask, count = ("", 0) if step.mask is None else _bits(step.mask, shape)
+        # e is off by 1/2, S by n / 2 and 1 more, of at least 2^k; the reciprocal by 1, the result by 1/2
+        rounding = ldexp(context.top * (length + 3), -bits - 1) + ldexp(1.0, -ROUNDING_BITS) + 0.5
+        law = SoftmaxLaw(source=value.tensor, peak=float(context.top), unit=value.scale, rounding=rounding, mask=mask, cells=count)
+        draft.laws[result] = law
     if step.mask is not None:
         result = _masked(context, result, shape, step.mask, name)
     return Value(result, step.shape, 1.0 / context.top)
