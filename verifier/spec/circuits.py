@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +14,24 @@ from ciro_zk.params import JOHNSON, STANDARD, TESTING, Preset
 from ciro_zk.program.circuit import Circuit
 
 
+def _dense(name: str, weights: np.ndarray, limit: int, reach: int, shift: int, bits: int, preset: Preset, **notes: Any) -> Circuit:
+    """A layer of 4-bit inputs: matmul, rounding shift, relu up to a limit."""
+    b = GraphBuilder()
+    limbs = b.table(Range(bits=bits))
+    relu = b.table(Graph(function=Clamp(minimum=0, maximum=limit), low=-reach, high=reach))
+    x = b.input("x", (1, 1, weights.shape[1]), low=-8, high=7, scale=0.5)
+    w = b.weight("w", weights.shape, low=-(1 << (bits - 1)), high=(1 << (bits - 1)) - 1)
+    (acc,) = b.add(MatMul(inputs=(x, w)), "dense")
+    y, *_ = b.add(Requantise(inputs=(acc,), shift=shift, tables=(relu,), range_table=limbs), "relu")
+    b.output("y", y, scale=1.0)
+    return Circuit(b.build(), {w: weights}, name, bits, preset=preset, **notes)
+
+
 @cache
 def least(preset: Preset = TESTING) -> Circuit:
-    """The least circuit with weights: matmul, rounding shift, relu."""
-    b = GraphBuilder()
-    limbs = b.table(Range(bits=4))
-    relu = b.table(Graph(function=Clamp(minimum=0, maximum=7), low=-60, high=60))
-    x = b.input("x", (1, 1, 4), low=-8, high=7, scale=0.5)
-    w = b.weight("w", (1, 4, 3), low=-8, high=7)
-    (acc,) = b.add(MatMul(inputs=(x, w)), "dense")
-    y, *_ = b.add(Requantise(inputs=(acc,), shift=3, tables=(relu,), range_table=limbs), "relu")
-    b.output("y", y, scale=1.0)
-    return Circuit(b.build(), {w: np.arange(12).reshape(1, 4, 3) - 6}, "tiny", 4, {"x": 1}, {"y": [0.5]}, preset=preset)
+    """The least circuit with weights."""
+    weights = np.arange(12).reshape(1, 4, 3) - 6
+    return _dense("tiny", weights, 7, 60, 3, 4, preset, calibration={"x": 1}, accuracy={"y": [0.5]})
 
 
 @cache
@@ -69,15 +76,7 @@ def varied() -> Circuit:
 @cache
 def blocks(preset: Preset = TESTING) -> Circuit:
     """A weight that is split into blocks, and openings of two levels."""
-    b = GraphBuilder()
-    limbs = b.table(Range(bits=6))
-    relu = b.table(Graph(function=Clamp(minimum=0, maximum=31), low=-600, high=600))
-    x = b.input("x", (1, 1, 300), low=-8, high=7, scale=0.5)
-    w = b.weight("w", (1, 300, 40), low=-32, high=31)
-    (acc,) = b.add(MatMul(inputs=(x, w)), "dense")
-    y, *_ = b.add(Requantise(inputs=(acc,), shift=6, tables=(relu,), range_table=limbs), "relu")
-    b.output("y", y, scale=1.0)
-    return Circuit(b.build(), {w: (7 * np.arange(12000) % 61 - 30).reshape(1, 300, 40)}, "blocks", 6, preset=preset)
+    return _dense("blocks", (7 * np.arange(12000) % 61 - 30).reshape(1, 300, 40), 31, 600, 6, 6, preset)
 
 
 def standard() -> Circuit:
