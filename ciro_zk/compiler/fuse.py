@@ -25,6 +25,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from math import isfinite, prod
+from typing import TypeVar
 
 import numpy as np
 
@@ -58,6 +59,8 @@ from ciro_zk.compiler.steps import (
     Test,
     Transpose,
 )
+
+AnyRequantised = TypeVar("AnyRequantised", bound=Requantised)
 
 MAX_UNEVENNESS = 4.0
 """Greatest |weight| of an affine step to its mean, for it to be folded into a product: all weights of one share a unit."""
@@ -101,6 +104,11 @@ class _Steps:
             found.update(step.inputs)
         return found
 
+    def source(self, step: Step, kind: type[AnyRequantised], uses: Counter[str]) -> AnyRequantised | None:
+        """The step above, where it is of a kind, has no function and is used once."""
+        found = self.by_name.get(step.inputs[0])
+        return found if isinstance(found, kind) and uses[found.output] == 1 and found.function is None else None
+
     def ordered(self) -> list[Step]:
         """The steps that an output needs, sources first."""
         done: dict[str, Step] = {}
@@ -131,8 +139,8 @@ def _magnitude(steps: _Steps) -> bool:
     for step in list(steps.by_name.values()):
         if not isinstance(step, Activation) or not _is_curve(step, "sqrt"):
             continue
-        total = steps.by_name.get(step.inputs[0])
-        if not isinstance(total, Sum) or uses[total.output] != 1 or total.function is not None or any(s != 1 for s in total.signs):
+        total = steps.source(step, Sum, uses)
+        if total is None or any(s != 1 for s in total.signs):
             continue
         squares = [steps.by_name.get(name) for name in total.inputs]
         if all(_is_curve(s, "power", (2.0,)) and s is not None and uses[s.output] == 1 for s in squares):
@@ -157,8 +165,8 @@ def _affine(steps: _Steps) -> bool:
     for step in list(steps.by_name.values()):
         if not isinstance(step, Affine) or len(step.inputs) != 1 or step.function is not None:
             continue
-        source = steps.by_name.get(step.inputs[0])
-        if not isinstance(source, Product) or uses[source.output] != 1 or source.function is not None or len(source.inputs) != 1:
+        source = steps.source(step, Product, uses)
+        if source is None or len(source.inputs) != 1:
             continue
         weight = _folded_weight(source, step)
         if weight is None:
@@ -274,8 +282,8 @@ def _scaling(steps: _Steps) -> bool:
     for step in list(steps.by_name.values()):
         if not isinstance(step, Affine) or step.weight.size != 1 or step.offset is not None or step.signs or step.function is not None:
             continue
-        source = steps.by_name.get(step.inputs[0])
-        if not isinstance(source, Pair) or uses[source.output] != 1 or source.function is not None or source.shape != step.shape:
+        source = steps.source(step, Pair, uses)
+        if source is None or source.shape != step.shape:
             continue
         factor = source.factor * float(step.weight.reshape(-1)[0])
         if factor and isfinite(factor):
