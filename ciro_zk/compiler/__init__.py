@@ -145,6 +145,10 @@ def compile(
     assembled = built.assembled
     if built.thresholds:
         chosen["thresholds"] = {name: list(counts) for name, counts in built.thresholds.items()}
+    outputs = {port.name for port in assembled.graph.outputs}
+    labels = {name: texts for name, texts in prepared.static.labels.items() if name in outputs}
+    if labels:
+        chosen["labels"] = labels
     circuit = Circuit(
         graph=assembled.graph,
         weights=assembled.weights,

@@ -4,7 +4,8 @@
     TreeEnsemble                                       version 5: nodes and leaves by index
 
 A leaf has a list of (decision, sign): +1 where the path takes the true branch, -1 where the false one. x < t, x >= t,
-x > t, x = t and x != t become one or two decisions of the form x <= t: whether equality counts is part of the decision.
+x > t, x = t and x != t become one or two decisions of the form x <= t: whether equality counts is part of the decision. A
+test for membership in a set takes two for each member.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Decision:
 
 Path = tuple[tuple[int, int], ...]
 """(decision, +1 or -1)."""
+Members = tuple[float, ...]
+"""The set that a node of mode BRANCH_MEMBER tests for."""
 
 
 @dataclass(slots=True)
@@ -78,8 +81,10 @@ class Forest:
         self.trees.append(tree)
         self.values.append(values)
 
-    def branch(self, feature: int, threshold: float, mode: str) -> list[tuple[Path, bool]]:
+    def branch(self, feature: int, threshold: float | Members, mode: str) -> list[tuple[Path, bool]]:
         """The disjoint ways through a node, each with the branch that it takes."""
+        if isinstance(threshold, tuple):
+            return self._member(feature, threshold)
 
         def way(sign: int, strict: bool, taken: bool) -> tuple[Path, bool]:
             return ((self.decide(Decision(feature, threshold, strict)), sign),), taken
@@ -92,6 +97,16 @@ class Forest:
             equal = (*way(1, False, True)[0], *way(-1, True, True)[0])
             return [(equal, mode == "BRANCH_EQ"), way(1, True, mode != "BRANCH_EQ"), way(-1, False, mode != "BRANCH_EQ")]
         raise ValueError(f"mode {mode!r} of a tree's node")
+
+    def _member(self, feature: int, members: Members) -> list[tuple[Path, bool]]:
+        """Through each member, and through each gap between them."""
+        found: list[tuple[Path, bool]] = []
+        below: Path = ()
+        for value in sorted(set(members)):
+            least, most = self.decide(Decision(feature, value, True)), self.decide(Decision(feature, value, False))
+            found += [((*below, (least, 1)), False), (((least, -1), (most, 1)), True)]
+            below = ((most, -1),)
+        return [*found, (below, False)]
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -171,6 +186,8 @@ def _indexed(given: dict[str, Any]) -> Forest:
     leaves, leaf_targets = np.asarray(given["leaf_weights"], dtype=np.float64).reshape(-1), given["leaf_targetids"]
     splits = np.asarray(given["nodes_splits"], dtype=np.float64).reshape(-1)
     modes = np.asarray(given["nodes_modes"]).reshape(-1)
+    sets = iter(_members(np.asarray(given.get("membership_values", ()), dtype=np.float64).reshape(-1)))
+    of_node = {i: next(sets) for i in range(len(modes)) if MODES[int(modes[i])] == "BRANCH_MEMBER"}
 
     def visit(place: tuple[bool, int]) -> Any:
         is_leaf, i = place
@@ -178,7 +195,7 @@ def _indexed(given: dict[str, Any]) -> Forest:
             return {int(leaf_targets[i]): float(leaves[i])}
         true = (bool(given["nodes_trueleafs"][i]), int(given["nodes_truenodeids"][i]))
         false = (bool(given["nodes_falseleafs"][i]), int(given["nodes_falsenodeids"][i]))
-        return given["nodes_featureids"][i], float(splits[i]), MODES[int(modes[i])], true, false
+        return given["nodes_featureids"][i], of_node.get(i, float(splits[i])), MODES[int(modes[i])], true, false
 
     for number, root in enumerate(given["tree_roots"]):
         # a tree of one leaf: both branches of its root are that leaf
@@ -189,6 +206,14 @@ def _indexed(given: dict[str, Any]) -> Forest:
         _walk(forest, number, (True, int(given["nodes_truenodeids"][i])) if single else (False, i), visit)
     forest.num_trees = len(given["tree_roots"])
     return forest
+
+
+def _members(values: Floats) -> list[Members]:
+    """Sets, each but the last ended by a NaN."""
+    ends = [*np.flatnonzero(np.isnan(values)), len(values)]
+    starts = [0, *(int(end) + 1 for end in ends[:-1])]
+    found = [tuple(float(v) for v in values[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return found if found[-1] else found[:-1]
 
 
 def _walk(forest: Forest, tree: int, root: Any, visit: Callable[[Any], Any]) -> None:

@@ -28,6 +28,8 @@ class Static:
     """(reason, hint) by first output of the nodes that could not be expanded."""
     tied: list[frozenset[str]] = field(default_factory=list)
     """Groups of tensors that get one scale."""
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    """The texts that an output's numbers stand for."""
 
     def fix(self, name: str, value: Array) -> None:
         """Enter a constant."""

@@ -142,6 +142,8 @@ class CircuitReport:
         rows += accuracy_rows(self.accuracy)
         for name, (different, left) in self.accuracy.get("thresholds", {}).items():
             rows.append((f"thresholds of {name}", f"{different} different decisions, {left} after quantisation"))
+        for name, texts in self.accuracy.get("labels", {}).items():
+            rows.append((f"labels of {name}", ", ".join(f"{i} {text}" for i, text in enumerate(texts))))
         rows += [
             ("weights", f"{cost.num_weights:,} in an oracle of 2^{cost.log_weight_cells}"),
             ("witness", f"{cost.num_witness_cells:,} cells and the multiplicities in an oracle of 2^{cost.log_witness_cells}"),

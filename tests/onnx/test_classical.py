@@ -66,7 +66,7 @@ def test_equality() -> None:
     compare(ml_model([node], {"y": TensorProto.FLOAT}), samples())
 
 
-@pytest.mark.parametrize("post", ["NONE", "LOGISTIC", "SOFTMAX"])
+@pytest.mark.parametrize("post", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
 @pytest.mark.parametrize("labels", [[0, 1, 2], [7, -2, 5]])
 def test_classifier(labels: list[int], post: str) -> None:
     trees = random_trees(np.random.default_rng(4), "class", trees=6, depth=3, targets=3)
@@ -89,6 +89,36 @@ def test_two_classes_with_one_score(post: str, positive: bool, of_class: int) ->
 def test_tree_ensemble() -> None:
     """Version 5: the example of two trees in onnx's own documentation of the operator, by index."""
     compare(ml_model([two_trees()], {"y": TensorProto.FLOAT}, version=5), samples())
+
+
+def test_members() -> None:
+    """Sets of one, several and no members of the data, and a set inside another one's branch."""
+    members = np.array([5, np.nan, 2, 1, 7, np.nan, 3, np.nan], dtype=np.float32)
+    node = ml_node(
+        "TreeEnsemble", "x", "y", n_targets=1, aggregate_function=1, post_transform=0, tree_roots=[0, 2],
+        nodes_featureids=[0, 0, 1], nodes_splits=numpy_helper.from_array(np.zeros(3, dtype=np.float32)),
+        nodes_modes=numpy_helper.from_array(np.array([6, 6, 6], dtype=np.uint8)), membership_values=numpy_helper.from_array(members),
+        nodes_truenodeids=[0, 1, 3], nodes_trueleafs=[1, 1, 1], nodes_falsenodeids=[1, 2, 4], nodes_falseleafs=[0, 1, 1],
+        leaf_targetids=[0] * 5, leaf_weights=numpy_helper.from_array(np.array([1, -2, 4, 8, -16], dtype=np.float32)),
+    )  # fmt: skip
+    data = samples(60)
+    data[:, :2] = np.random.default_rng(0).integers(0, 9, (60, 2))
+    compare(ml_model([node], {"y": TensorProto.FLOAT}, version=5), data, count=60)
+
+
+def test_labels_that_are_texts() -> None:
+    """The label's number is proven; the report says which text it stands for."""
+    trees = random_trees(np.random.default_rng(4), "class", trees=6, depth=3, targets=3)
+    texts = ["setosa", "versicolor", "virginica"]
+    node = ml_node("TreeEnsembleClassifier", "x", "label p", classlabels_strings=texts, **trees)
+    proto, data = ml_model([node], {"label": TensorProto.STRING, "p": TensorProto.FLOAT}), samples()
+    circuit = compile_model(proto, data, validation=data)
+    assert circuit.accuracy["labels"] == {"label": texts}
+    assert "0 setosa, 1 versicolor, 2 virginica" in str(circuit.report())
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for row in data[:10]:
+        ((label,), _) = session.run(None, {"x": row[None]})
+        assert texts[int(cz.infer(circuit, row[None]).outputs["label"].reshape(-1)[0])] == label
 
 
 @given(trees=st.integers(1, 4), depth=st.integers(1, 4), targets=st.integers(1, 3), seed=st.integers(0, 99))
@@ -211,7 +241,10 @@ def test_zip_map_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([ml_node("TreeEnsembleClassifier", "x", "y p", classlabels_strings=["a", "b", "c"])], "labels that are texts"),
+        (
+            [ml_node("TreeEnsembleClassifier", "x", "y p", classlabels_strings=["a", "b", "c"]), ml_node("ZipMap", "y", "z")],
+            "labels that are texts",
+        ),
         ([ml_node("TreeEnsembleRegressor", "x", "y", n_targets=1, post_transform="PROBIT")], "post transform PROBIT"),
         ([ml_node("Imputer", "x", "y", imputed_value_floats=[0.0], replaced_value_float=1.0)], "a finite float that stands for"),
         ([ml_node("LabelEncoder", "x", "y", keys_floats=[1.0], values_int64s=[3])], "map the labels after verification"),

@@ -16,14 +16,34 @@ from ciro_zk.compiler.expand import (
     recurrent,
     reductions,
     rotary,
+    sampling,
     scatter,
+    signal,
+    states,
+    windows,
 )
 from ciro_zk.compiler.expand.parts import EXPANSIONS, Kept, Parts
 from ciro_zk.compiler.static import Static, label, schema_of
 
 __all__ = ["EXPANSIONS", "expand"]
 
-_FAMILIES = (attention, classical, elementwise, indexing, layout, products, quantised, recurrent, reductions, rotary, scatter)
+_FAMILIES = (
+    attention,
+    classical,
+    elementwise,
+    indexing,
+    layout,
+    products,
+    quantised,
+    recurrent,
+    reductions,
+    rotary,
+    sampling,
+    scatter,
+    signal,
+    states,
+    windows,
+)
 
 
 def expand(static: Static, node: onnx.NodeProto) -> list[onnx.NodeProto] | None:

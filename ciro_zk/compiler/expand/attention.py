@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -188,3 +188,17 @@ def layer_normalization(parts: Parts) -> None:
         moved = parts.add("Add", variance, parts.constant(epsilon, parts.dtype(0)))
         parts.add("Reciprocal", parts.add("Sqrt", moved), output=_output(parts, 2))
     parts.result("LayerNormalization", *parts.node.input, axis=int(parts.attribute("axis", -1)), epsilon=epsilon)
+
+
+@expands("MeanVarianceNormalization", 9, 13)
+def mean_variance_normalization(parts: Parts) -> None:
+    """Over any axes, moved to the end: less the mean, by the root of the variance."""
+    shape = parts.shape(0)
+    axes = sorted({int(a) % len(shape) for a in parts.attribute("axes") or (0, 2, 3)})
+    order = [a for a in range(len(shape)) if a not in axes] + axes
+    moved = [shape[a] for a in order]
+    x = parts.reshape(parts.add("Transpose", parts.name(0), perm=order), [*moved[: -len(axes)], prod(shape[a] for a in axes)])
+    centred = parts.add("Sub", x, parts.reduce("ReduceMean", x, [-1]))
+    variance = parts.reduce("ReduceMean", parts.add("Mul", centred, centred), [-1])
+    rows = parts.add("Div", centred, parts.add("Sqrt", variance))
+    parts.result("Transpose", parts.reshape(rows, moved), perm=[order.index(a) for a in range(len(shape))])

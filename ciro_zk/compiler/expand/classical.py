@@ -32,7 +32,12 @@ def _transformed(parts: Parts, scores: str, post: str, output: str = "") -> str:
         return parts.add("Sigmoid", scores, output=output)
     if post == "SOFTMAX":
         return parts.add("Softmax", scores, output=output, axis=-1)
-    raise Kept(f"the post transform {post}", "NONE, LOGISTIC and SOFTMAX are supported")
+    if post == "SOFTMAX_ZERO":
+        # over the scores that are not zero; the others stay zero
+        zero = parts.add("Equal", scores, parts.constant(0, np.float32))
+        counted = parts.add("Mul", parts.add("Softmax", scores, axis=-1), parts.add("Cast", parts.add("Not", zero), to=FLOAT))
+        return parts.add("Div", counted, parts.reduce("ReduceSum", counted, [-1]), output=output)
+    raise Kept(f"the post transform {post}", "NONE, LOGISTIC, SOFTMAX and SOFTMAX_ZERO are supported")
 
 
 def _is_used(parts: Parts, name: str) -> bool:
@@ -49,13 +54,18 @@ def _labelled(parts: Parts, index: str, labels: list[Any]) -> None:
 
 
 def _labels(parts: Parts, *names: str) -> list[Any]:
-    """Class labels; `Kept` for texts where they are put out."""
+    """Class labels. Texts are put out as their numbers in the list, which the report shows; `Kept` where a node reads them."""
+    label = parts.node.output[0]
     for name in names:
         found = parts.attribute(name)
-        if found:
-            if isinstance(found[0], bytes) and _is_used(parts, parts.node.output[0]):
-                raise Kept("labels that are texts", "convert the model with integer labels, or leave the label output out of the graph")
+        if not found:
+            continue
+        if not isinstance(found[0], bytes):
             return list(found)
+        if any(label in node.input for node in parts.static.model.proto.graph.node):
+            raise Kept("labels that are texts and that a node reads", "let the model end with the label")
+        parts.static.labels[label] = [text.decode(errors="replace") for text in found]
+        return list(range(len(found)))
     raise Kept("no class labels", "export the model again")
 
 

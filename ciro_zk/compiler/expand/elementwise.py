@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 
 from ciro_zk.compiler.expand import indexing
 from ciro_zk.compiler.expand.parts import Kept, Parts, expands
@@ -130,3 +130,37 @@ def gather(parts: Parts) -> None:
     wide = parts.reshape(found, [*ids, *rest])
     order = [*range(len(ids), len(ids) + axis), *range(len(ids)), *range(len(ids) + axis, len(ids) + len(rest))]
     parts.result("Transpose", wide, perm=order)
+
+
+@expands("IsNaN", 9, 13, 20)
+@expands("IsInf", 10, 20)
+def never(parts: Parts) -> None:
+    """A circuit's integers are finite, and an input that is not is refused."""
+    parts.static.fix(parts.node.output[0], np.zeros(parts.shape(0), dtype=bool))
+
+
+@expands("BitShift", 11, 28)
+def bit_shift(parts: Parts) -> None:
+    """By constants: times a power of two, which does not wrap around, or the floor of a division by it."""
+    shifts, kind = parts.array(1), parts.dtype(0)
+    if shifts.max(initial=0) >= 31 or shifts.min(initial=0) < 0:
+        raise Kept(f"shifts between {shifts.min()} and {shifts.max()} bits", "0 to 30 are supported")
+    powers = parts.constant(np.left_shift(1, shifts.astype(np.int64)), np.int64)
+    x = parts.add("Cast", parts.name(0), to=TensorProto.INT64)
+    if parts.attribute("direction") == "RIGHT":
+        rest = parts.add("Mod", x, powers) if kind.kind == "i" else ""
+        moved = parts.add("Div", parts.add("Sub", x, rest) if rest else x, powers)
+    else:
+        moved = parts.add("Mul", x, powers)
+    parts.result("Cast", moved, to=parts.static.types[parts.name(0)])
+
+
+@expands("BitwiseNot", 18)
+def bitwise_not(parts: Parts) -> None:
+    """The greatest number of the type less x; -1 - x with signs."""
+    kind = parts.dtype(0)
+    if np.iinfo(kind).max >= 1 << 24 and kind.kind == "u":
+        raise Kept(f"the complement of {kind.name}", "a circuit's integers are at most 2^24")
+    x = parts.add("Cast", parts.name(0), to=TensorProto.INT64)
+    top = -1 if kind.kind == "i" else np.iinfo(kind).max
+    parts.result("Cast", parts.add("Sub", parts.constant(top, np.int64), x), to=parts.static.types[parts.name(0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from math import prod
 
 import numpy as np
@@ -82,6 +83,54 @@ def _arranged(parts: Parts, name: str, labels: list[str], wanted: list[str], out
     if labels == wanted:
         return parts.add("Identity", name, output=output) if output else name
     return parts.add("Transpose", name, output=output, perm=[labels.index(x) for x in wanted])
+
+
+MAX_FACTORS = 64
+MAX_DETERMINANT = 5
+
+
+@expands("CumProd", 26)
+def cum_prod(parts: Parts) -> None:
+    """The product of the cells before each one on a constant axis, itself included unless exclusive."""
+    shape = parts.shape(0)
+    axis = int(parts.array(1).reshape(-1)[0]) % len(shape)
+    length, exclusive = shape[axis], bool(parts.attribute("exclusive", 0))
+    if length > MAX_FACTORS:
+        raise Kept(f"a cumulative product of {length} cells", f"at most {MAX_FACTORS} are supported")
+    order = range(length)[::-1] if parts.attribute("reverse", 0) else range(length)
+    one = parts.constant(np.ones([1 if a == axis else d for a, d in enumerate(shape)]), parts.dtype(0))
+    found = {}
+    current = one
+    for i in order:
+        cell = parts.add("Gather", parts.name(0), parts.constant([i], np.int64), axis=axis)
+        after = cell if current == one else parts.add("Mul", current, cell)
+        found[i], current = (current if exclusive else after), after
+    parts.result("Concat", *(found[i] for i in range(length)), axis=axis)
+
+
+@expands("Det", 11, 22)
+def det(parts: Parts) -> None:
+    """Expanded by rows: the minors of the last rows, by the columns that they take."""
+    *lead, size, _ = parts.shape(0)
+    if size > MAX_DETERMINANT:
+        raise Kept(f"the determinant of {size} rows", f"at most {MAX_DETERMINANT} are supported")
+    cells = parts.reshape(parts.name(0), [-1, size * size])
+
+    def cell(row: int, column: int) -> str:
+        return parts.add("Gather", cells, parts.constant(row * size + column, np.int64), axis=1)
+
+    minors: dict[tuple[int, ...], str] = {(column,): cell(size - 1, column) for column in range(size)}
+    for row in range(size - 2, -1, -1):
+        of_row = [cell(row, column) for column in range(size)]
+        larger: dict[tuple[int, ...], str] = {}
+        for columns in combinations(range(size), size - row):
+            total = ""
+            for i, column in enumerate(columns):
+                term = parts.add("Mul", of_row[column], minors[tuple(c for c in columns if c != column)])
+                total = parts.add("Sub" if i % 2 else "Add", total, term) if total else term
+            larger[columns] = total
+        minors = larger
+    parts.reshape(minors[tuple(range(size))], lead, parts.node.output[0])
 
 
 @expands("SwiGLU", 28)

@@ -186,4 +186,121 @@ CONTROL = [
     ),
 ]
 
-EXPANDED = [*DIVISION, *INDEXING, *ROTARY, *CONTROL]
+
+def fourier(inverse: int, onesided: int) -> Callable[[int], Sequence[onnx.NodeProto]]:
+    """Along axis 1, an attribute before version 20."""
+    settings = {"inverse": inverse, "onesided": onesided}
+    return lambda opset: (
+        [node("DFT", "x", axis=1, **settings)] if opset < 20 else [helper.make_node("DFT", ["x", "", "a"], ["y"], **settings)]
+    )
+
+
+FRAMES = {"s": np.array(8), "n": np.array(16), "w": np.hanning(16).astype(np.float32)}
+SIGNAL = [
+    *(
+        Expanded(f"dft_{inverse}{onesided}{count}", fourier(inverse, onesided), {"x": reals(2, 10, 3, count)}, {"a": np.array(1)}, (17, 20))
+        for inverse, onesided, count in ((0, 0, 1), (0, 0, 2), (0, 1, 1), (1, 0, 2), (1, 1, 2))
+    ),
+    Expanded("dft_cut", [node("DFT", "x n", axis=1)], {"x": reals(2, 20, 1)}, FRAMES, (17,)),
+    Expanded("dft_padded", [node("DFT", "x n", axis=1)], {"x": reals(2, 10, 1)}, FRAMES, (17,)),
+    Expanded("stft", [node("STFT", "x s w n")], {"x": reals(2, 60, 1)}, FRAMES, (17,)),
+    Expanded("stft_window", [node("STFT", "x s w", onesided=0)], {"x": reals(2, 64, 1)}, FRAMES, (17,)),
+    Expanded(
+        "col2im",
+        [node("Col2Im", "x i b", strides=[2, 1], pads=[1, 0, 1, 1], dilations=[1, 2])],
+        {"x": reals(2, 12, 12)},
+        {"i": np.array([6, 5]), "b": np.array([3, 2])},
+        (18,),
+    ),
+]
+
+PLACES_2D = RNG.uniform(-1.3, 1.3, (COUNT, 2, 3, 6, 2)).astype(np.float32)
+SIZES = {"s": np.array([2, 3, 4, 5]), "s3": np.array([2, 3, 4, 5, 2])}
+SAMPLING = [
+    *(
+        Expanded(f"affine_grid_{flag}", [node("AffineGrid", "x s", align_corners=flag)], {"x": reals(2, 2, 3)}, SIZES, (20,))
+        for flag in (0, 1)
+    ),
+    Expanded("affine_grid_3d", [node("AffineGrid", "x s3")], {"x": reals(2, 3, 4)}, SIZES, (20,)),
+    *(
+        Expanded(
+            f"grid_sample_{padding}_{flag}",
+            [node("GridSample", "x g", align_corners=flag, padding_mode=padding)],
+            {"x": reals(2, 3, 4, 5), "g": PLACES_2D},
+            opsets=(16, 20, 22) if padding == "zeros" else (22,),
+            tolerance=0.004,
+        )
+        for padding in ("zeros", "border")
+        for flag in (0, 1)
+    ),
+    *(
+        Expanded(
+            f"grid_sample_constant_{mode}",
+            [node("GridSample", "x g", mode=mode, padding_mode="reflection")],
+            {"x": reals(2, 3, 4, 5)},
+            {"g": PLACES_2D[0]},
+            (22,),
+        )
+        for mode in ("linear", "nearest", "cubic")
+    ),
+]
+
+
+def shift(direction: str) -> list[onnx.NodeProto]:
+    return [node("BitShift", "x s", direction=direction)]
+
+
+SHIFTS = {"s": np.uint8([1, 2, 3])}
+ARITHMETIC = [
+    Expanded("cum_prod", [node("CumProd", "x a")], {"x": reals(6, 2)}, {"a": np.array(0)}, (26,), 0.01),
+    Expanded("cum_prod_turned", [node("CumProd", "x a", exclusive=1, reverse=1)], {"x": reals(2, 5)}, {"a": np.array(1)}, (26,)),
+    Expanded("det", [node("Det")], {"x": reals(3, 3, 3)}, opsets=(11, 22), tolerance=0.006),
+    Expanded("det_4", [node("Det")], {"x": reals(4, 4)}, opsets=(22,), tolerance=0.02),
+    Expanded("is_nan", [node("IsNaN", output="b"), node("Where", "b z x")], {"x": reals(2, 3)}, {"z": np.float32(0)}, (9, 13, 20)),
+    Expanded("is_inf", [node("IsInf", output="b"), node("Where", "b z x")], {"x": reals(2, 3)}, {"z": np.float32(0)}, (10, 20)),
+    Expanded("shift_left", shift("LEFT"), {"x": whole(0, 30, 2, 3).astype(np.uint8)}, SHIFTS, (11, 28)),
+    Expanded("shift_right", shift("RIGHT"), {"x": whole(0, 256, 2, 3).astype(np.uint8)}, SHIFTS, (11,)),
+    Expanded("shift_right_signed", shift("RIGHT"), {"x": whole(-200, 200, 2, 3)}, {"s": np.int64([1, 2, 3])}, (28,)),
+    Expanded("complement", [node("BitwiseNot")], {"x": whole(-200, 200, 2, 3)}, opsets=(18,)),
+    Expanded("complement_of_bytes", [node("BitwiseNot")], {"x": whole(0, 256, 2, 3).astype(np.uint8)}, opsets=(18,)),
+]
+
+KERNEL = {"w": floats(RNG, 4, 1, 4), "b": floats(RNG, 4)}
+FORM = {"form": np.array([2, 3, 4, 5])}
+LAYERS = [
+    Expanded(
+        "causal_convolution",
+        [helper.make_node("CausalConvWithState", ["x", "w", "b", "p"], ["y", "next"], activation="silu")],
+        {"x": reals(2, 4, 8), "p": reals(2, 4, 3)},
+        KERNEL,
+        (27,),
+        outputs=("y", "next"),
+    ),
+    Expanded(
+        "causal_convolution_alone",
+        [helper.make_node("CausalConvWithState", ["x", "w"], ["y", "next"])],
+        {"x": reals(2, 4, 2)},
+        KERNEL,
+        (27,),
+        outputs=("y", "next"),
+    ),
+    Expanded(
+        "mean_variance",
+        [node("MeanVarianceNormalization", output="n", axes=[1, -1]), node("Reshape", "n form")],
+        {"x": reals(2, 3, 4, 5)},
+        FORM,
+        (9, 13),
+    ),
+    *(
+        Expanded(
+            f"max_pool_indices_{order}",
+            [helper.make_node("MaxPool", ["x"], ["y", "i"], kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], storage_order=order)],
+            {"x": (distinct(180, 180) / 60 - 1).astype(np.float32).reshape(COUNT, 2, 3, 5, 6)},
+            opsets=(9, 10, 11, 12, 22) if order else (22,),
+            outputs=("y", "i"),
+        )
+        for order in (0, 1)
+    ),
+]
+
+EXPANDED = [*DIVISION, *INDEXING, *ROTARY, *CONTROL, *SIGNAL, *SAMPLING, *ARITHMETIC, *LAYERS]
