@@ -173,7 +173,7 @@ NOTES: dict[str, tuple[str, str]] = {
     "ReduceSumSquare": ("table, requantise", "static axes"),
     "Relu": ("fused or requantise", ""),
     "Reshape": (FREE, "static shape"),
-    "Resize": ("free or product", "constant scales or sizes; nearest, linear and cubic; no `tf_crop_and_resize`"),
+    "Resize": ("free or product", "constant scales or sizes; nearest, linear and cubic; `tf_crop_and_resize` to constant sizes"),
     "ReverseSequence": (FREE, "constant lengths"),
     "Round": (TABLE, "halves to the even number; " + JUMPS),
     "RotaryEmbedding": ("products", "constant or computed tables and positions; both layouts of pairs, a part of the cells, 3 and 4 axes"),

@@ -42,7 +42,12 @@ POSITIONS: list[tuple[str, tuple[int, ...]]] = [
     ("Loop", (0, 1)),
     # weights and statistics of layers
     ("Conv ConvTranspose InstanceNormalization LayerNormalization GroupNormalization", (1, 2)),
-    ("Pow Mod PRelu RMSNormalization", (1,)),
+    ("Pow Mod PRelu RMSNormalization BitShift AffineGrid", (1,)),
+    ("Col2Im DFT CausalConvWithState", (1, 2)),
+    ("STFT", (1, 2, 3)),
+    ("MaxUnpool", (2,)),
+    ("BlackmanWindow HannWindow HammingWindow", (0,)),
+    ("MelWeightMatrix", (0, 1, 2, 3, 4)),
     ("RNN GRU LSTM", (1, 2, 3, 4, 7)),
     ("Gather", (0,)),
     ("BatchNormalization", (1, 2, 3, 4)),

@@ -57,7 +57,8 @@ def resize(parts: Parts) -> None:
     names = ("antialias", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "mode", "nearest_mode")
     settings = {name: parts.attribute(name) for name in names}
     if settings["coordinate_transformation_mode"] == "tf_crop_and_resize":
-        raise Kept
+        _cropped(parts, settings)
+        return
     if parts.opset == 10:
         settings = {"mode": settings["mode"], "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     maps: dict[int, NDArray[np.float64]] = {}
@@ -65,6 +66,29 @@ def resize(parts: Parts) -> None:
         if scale != 1.0 or length != wanted:
             maps[axis] = _resize_matrix(length, wanted, scale, settings)
     _along_axes(parts, maps)
+
+
+def _cropped(parts: Parts, settings: dict[str, Any]) -> None:
+    """A part of each axis, resized; places outside the input have a constant value."""
+    shape = parts.shape(0)
+    given = _sizes(parts, shape)
+    if given is None or parts.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Kept("a part of the input resized by scales", "give the sizes")
+    axes, roi = _axes(parts, len(shape)), parts.array(1).astype(np.float32).reshape(2, -1)
+    value, outside = float(parts.attribute("extrapolation_value", 0.0)), 0
+    maps: dict[int, NDArray[np.float64]] = {}
+    for (start, end), axis in zip(roi.T, axes, strict=True):
+        length, wanted = shape[axis], given[1][axis]
+        node = helper.make_node("Resize", ["x", "roi", "", "sizes"], ["y"], **{k: v for k, v in settings.items() if v is not None})
+        bounds, sizes = np.array([0, start, 1, end], dtype=np.float32), np.array([length, wanted])
+        maps[axis] = evaluate(node, 19, {0: np.eye(length, dtype=np.float32), 1: bounds, 3: sizes})[0].astype(np.float64).T
+        outside += int((maps[axis].sum(axis=1) < 0.5).sum())
+    if value == 0.0 or outside == 0:
+        _along_axes(parts, maps)
+        return
+    # zeros outside, of x less the value
+    moved = parts.add("Sub", parts.name(0), parts.constant(value, parts.dtype(0)))
+    parts.result("Add", _along_axes(parts, maps, moved), parts.constant(value, parts.dtype(0)))
 
 
 def _axes(parts: Parts, rank: int) -> list[int]:
@@ -117,9 +141,12 @@ def _resize_matrix(length: int, wanted: int, scale: float, settings: dict[str, A
     return made.T
 
 
-def _along_axes(parts: Parts, maps: dict[int, NDArray[np.float64]]) -> None:
-    """Apply a matrix along each axis: a choice of cells where it has one 1 in every row, a product otherwise."""
-    current, rank = parts.name(0), len(parts.shape(0))
+def _along_axes(parts: Parts, maps: dict[int, NDArray[np.float64]], source: str = "") -> str:
+    """Apply a matrix along each axis: a choice of cells where it has one 1 in every row, a product otherwise.
+
+    The node's input becomes its output, unless a tensor of the input's shape is given: what becomes of that is returned.
+    """
+    current, rank = source or parts.name(0), len(parts.shape(0))
     chosen = {a for a, m in maps.items() if ((m == 0) | (m == 1)).all() and (m.sum(axis=1) == 1).all()}
     for axis, matrix in sorted(maps.items(), key=lambda entry: (entry[0] in chosen, entry[0])):
         if axis in chosen:
@@ -133,7 +160,7 @@ def _along_axes(parts: Parts, maps: dict[int, NDArray[np.float64]]) -> None:
         product = parts.add("MatMul", moved, parts.constant(matrix.T, parts.dtype(0)))
         back = [order.index(a) for a in range(rank)]
         current = parts.add("Transpose", product, perm=back) if axis != last else product
-    parts.result("Identity", current)
+    return current if source else parts.add("Identity", current, output=parts.node.output[0])
 
 
 @expands("ReverseSequence", 10, 28)

@@ -245,6 +245,28 @@ SAMPLING = [
     ),
 ]
 
+CROP = {"roi": np.float32([0.2, -0.4, 0.9, 1.3]), "sizes": np.array([3, 6])}
+SAMPLING += [
+    Expanded(
+        f"crop_{mode}",
+        [
+            helper.make_node(
+                "Resize",
+                ["x", "roi", "", "sizes"],
+                ["y"],
+                coordinate_transformation_mode="tf_crop_and_resize",
+                extrapolation_value=0.7,
+                mode=mode,
+                axes=[2, 3],
+            )
+        ],
+        {"x": reals(1, 2, 5, 4)},
+        CROP,
+        (18, 19),
+    )
+    for mode in ("nearest", "linear")
+]
+
 
 def shift(direction: str) -> list[onnx.NodeProto]:
     return [node("BitShift", "x s", direction=direction)]
