@@ -26,7 +26,6 @@ OPERATORS: dict[str, str] = {
     **dict.fromkeys(("NonMaxSuppression", "Unique", "NonZero"), "the output's shape depends on data"),
     **dict.fromkeys(("IsInf", "IsNaN"), "a circuit's integers have no infinity and no NaN"),
     **dict.fromkeys(("DeformConv", "RoiAlign"), "samples at places that other layers compute, in detectors that end in NonMaxSuppression"),
-    **dict.fromkeys(("LinearAttention",), "in no model that an exporter writes yet"),
 }
 """Operators that no circuit has, by reason."""
 

@@ -10,10 +10,13 @@ import onnx
 import onnxruntime
 import pytest
 from onnx.reference import ReferenceEvaluator
+from soundness.malicious import Claimed, accepted, forge, keys, run_graph
 from unit.compiler.checks import check_complete, check_witness, run
 from unit.compiler.expanded_cases import COUNT, EXPANDED, Expanded
 
 from ciro_zk.compiler import compile as compile_model
+from ciro_zk.compiler.report import quantise_inputs
+from ciro_zk.errors import ProofRejected
 from ciro_zk.prover import prove, setup
 from ciro_zk.verifier import verify
 from ciro_zk.witness import infer
@@ -53,3 +56,25 @@ def test_what_compiles_proves(case: Expanded) -> None:
     first = {name: array[0] for name, array in case.inputs.items()}
     pk, vk = setup(circuit)
     assert verify(vk, prove(pk, infer(pk, first)), inputs=first)
+
+
+def test_a_quotient_or_a_rest_cannot_be_altered() -> None:
+    """Of whole numbers: one more or one less, everything after it honest."""
+    case = next(case for case in EXPANDED if case.name == "mod_positive")
+    data = {name: array[:, :1] if array.ndim == 3 else array for name, array in case.inputs.items()}
+    small = Expanded(case.name, case.nodes, data)
+    circuit = compile_model(small.model(24), small.data(), validation=small.data())
+    pk, vk = keys(circuit)
+    graph = circuit.graph
+    leaves = {**quantise_inputs(graph, {name: array[0] for name, array in data.items()}), **pk.weights}
+    honest = run_graph(graph, leaves)
+    assert accepted(vk, forge(pk, Claimed(values=honest)))
+    quotient = next(n.outputs[0] for n in graph.nodes if n.op.kind == "divide")
+    rest = next(n.outputs[0] for n in graph.nodes if n.op.kind == "requantise")
+    for tensor in (quotient, rest):
+        for step in (1, -1):
+            changed = honest[tensor].copy()
+            changed.reshape(-1)[0] += step
+            lie = run_graph(graph, leaves, {tensor: lambda values, c=changed: c})
+            with pytest.raises(ProofRejected):
+                accepted(vk, forge(pk, Claimed(values=lie)))

@@ -7,6 +7,7 @@ from math import prod, sqrt
 from typing import Any
 
 import numpy as np
+from onnx import helper
 
 from ciro_zk.compiler.expand.parts import Kept, Parts, expands
 from ciro_zk.compiler.expand.reductions import axes_of
@@ -173,11 +174,32 @@ def l1_normalization(parts: Parts) -> None:
     parts.result("Div", parts.name(0), total)
 
 
+@expands("RMSNormalization", 23)
+@expands("InstanceNormalization", 6, 22)
+@expands("GroupNormalization", 21)
+def computed_scale(parts: Parts) -> None:
+    """A computed scale or bias is a factor or a summand of its own."""
+    if all(name in parts.static.constants for name in parts.node.input[1:] if name):
+        raise Kept
+    kind, attributes = parts.dtype(0), {entry.name: helper.get_attribute_value(entry) for entry in parts.node.attribute}
+    plain = [parts.constant(np.full(parts.shape(i), float(i == 1)), kind) for i in range(1, len(parts.node.input)) if parts.has(i)]
+    current = parts.add(parts.node.op_type, parts.name(0), *plain, **attributes)
+    by_channel = parts.node.op_type in ("InstanceNormalization", "GroupNormalization")
+    for i, op in ((1, "Mul"), (2, "Add")):
+        if parts.has(i):
+            operand = parts.name(i)
+            if by_channel:
+                operand = parts.reshape(operand, (-1, *[1] * (len(parts.shape(0)) - 2)))
+            current = parts.add(op, current, operand)
+    parts.result("Identity", current)
+
+
 @expands("LayerNormalization", 17)
 def layer_normalization(parts: Parts) -> None:
-    """With its mean and inverse deviation as outputs: these by their own sums."""
+    """With its mean and inverse deviation as outputs: these by their own sums. With a computed scale: `computed_scale`."""
     if not any(_output(parts, i) for i in (1, 2)):
-        raise Kept
+        computed_scale(parts)
+        return
     rank = len(parts.shape(0))
     axes = list(range(int(parts.attribute("axis", -1)) % rank, rank))
     x, epsilon = parts.name(0), float(parts.attribute("epsilon", 1e-5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from onnx import TensorProto, helper
 
@@ -17,11 +19,22 @@ def mean(parts: Parts) -> None:
     parts.result("Mul", parts.add("Sum", *parts.node.input), parts.constant(1 / count, parts.dtype(0)))
 
 
+@expands("Sum", 8, 13)
+def constant_sum(parts: Parts) -> None:
+    """Constant operands are added last, as one."""
+    computed = [name for name in parts.node.input if name not in parts.static.constants]
+    if len(computed) == len(parts.node.input):
+        raise Kept
+    total = parts.add("Sum", *computed) if len(computed) > 1 else computed[0]
+    constants = [parts.static.constants[name] for name in parts.node.input if name in parts.static.constants]
+    parts.result("Add", total, parts.constant(reduce(np.add, constants)))
+
+
 @expands("PRelu", 9, 16)
 def prelu(parts: Parts) -> None:
     """relu(x) - slope relu(-x)."""
-    slope = parts.array(1)
-    if slope.size == 1 and parts.dtype(0).kind == "f":
+    slope = parts.static.constants.get(parts.name(1))
+    if slope is not None and slope.size == 1 and parts.dtype(0).kind == "f":
         parts.result("LeakyRelu", parts.name(0), alpha=float(slope.reshape(-1)[0]))
         return
     x = parts.name(0)

@@ -14,8 +14,16 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @expands("Einsum", 12, 28)
 def einsum(parts: Parts) -> None:
-    """Of one or two operands: diagonals, sums over labels of one operand alone, then batch x rows x inner by batch x inner x columns."""
+    """Of one or two operands: diagonals, sums over labels of one operand alone, then batch x rows x inner by batch x inner x columns.
+
+    More operands are taken one after another, from the left.
+    """
     terms, result = _labels(parts)
+    if len(terms) > 2:
+        first = "".join(x for x in dict.fromkeys(terms[0] + terms[1]) if x in result or any(x in term for term in terms[2:]))
+        product = parts.add("Einsum", parts.name(0), parts.name(1), equation=f"{terms[0]},{terms[1]}->{first}")
+        parts.result("Einsum", product, *parts.node.input[2:], equation=f"{','.join([first, *terms[2:]])}->{result}")
+        return
     names = []
     for i, term in enumerate(terms):
         others = {label for j, other in enumerate(terms) if j != i for label in other}
@@ -47,7 +55,7 @@ def _labels(parts: Parts) -> tuple[list[str], str]:
     equation = str(parts.attribute("equation")).replace(" ", "")
     left, arrow, result = equation.partition("->")
     terms = left.split(",")
-    if len(terms) > 2 or len(terms) != len(parts.node.input):
+    if len(terms) != len(parts.node.input):
         raise Kept
     spare = [x for x in LETTERS if x not in equation]
     hidden = ""

@@ -50,6 +50,7 @@ class Expanded:
         inferred = onnx.shape_inference.infer_shapes(proto)
         for value, found in zip(proto.graph.output, inferred.graph.output, strict=True):
             value.type.CopyFrom(found.type)
+            value.type.tensor_type.elem_type = found.type.tensor_type.elem_type or onnx.TensorProto.FLOAT
             value.type.tensor_type.shape.SetInParent()
         return proto
 
@@ -323,6 +324,50 @@ LAYERS = [
         )
         for order in (0, 1)
     ),
+]
+
+CHANNELS = {"x": reals(2, 4, 5), "s": reals(4), "b": reals(4)}
+LAYERS += [
+    Expanded("layer_norm_computed", [node("LayerNormalization", "x s b")], {"x": reals(2, 4), "s": reals(4), "b": reals(4)}, opsets=(17,)),
+    Expanded("rms_norm_computed", [node("RMSNormalization", "x s")], {"x": reals(2, 4), "s": reals(4)}, opsets=(23,)),
+    Expanded("instance_norm_computed", [node("InstanceNormalization", "x s b")], CHANNELS, opsets=(9, 22)),
+    Expanded("group_norm_computed", [node("GroupNormalization", "x s b", num_groups=2)], CHANNELS, opsets=(21,)),
+    Expanded("sum_constants", [node("Sum", "x c x d")], {"x": reals(2, 4)}, {"c": np.float32([1, 2, 3, 4]), "d": np.float32([[5]])}),
+    Expanded("mean_constants", [node("Mean", "x c")], {"x": reals(2, 4)}, {"c": np.float32([1, 2, 3, 4])}),
+    Expanded("prelu_computed", [node("PRelu", "x s")], {"x": reals(2, 4), "s": reals(4)}, opsets=(16,)),
+    Expanded(
+        "einsum_of_three",
+        [node("Einsum", "x p q", equation="bij,jk,...k->...bik")],
+        {"x": reals(2, 3, 4), "p": reals(4, 5)},
+        {"q": floats(RNG, 2, 5)},
+        tolerance=0.004,
+    ),
+]
+
+
+def memory(rule: str, inputs: list[str]) -> list[onnx.NodeProto]:
+    """Four heads of queries, two of keys and values."""
+    return [helper.make_node("LinearAttention", inputs, ["y", "next"], update_rule=rule, q_num_heads=4, kv_num_heads=2)]
+
+
+RECALL = {"q": reals(2, 5, 12), "k": 0.5 * reals(2, 5, 6), "v": reals(2, 5, 8)}
+GATES = {"past": reals(2, 2, 3, 4), "g": -np.abs(reals(2, 5, 2)), "g3": -np.abs(reals(2, 5, 6)), "b": np.abs(reals(2, 5, 1)) / 2}
+LAYERS += [
+    Expanded(
+        f"linear_attention_{rule}_{len(names)}",
+        memory(rule, ["q", "k", "v", *names]),
+        {**RECALL, **{name: GATES[name] for name in names if name}},
+        opsets=(27,),
+        tolerance=0.01,
+        outputs=("y", "next"),
+    )
+    for rule, names in (
+        ("linear", []),
+        ("gated", ["past", "g3"]),
+        ("delta", ["past", "", "b"]),
+        ("gated_delta", ["", "g", "b"]),
+        ("gated_delta", ["past", "g3", "b"]),
+    )
 ]
 
 EXPANDED = [*DIVISION, *INDEXING, *ROTARY, *CONTROL, *SIGNAL, *SAMPLING, *ARITHMETIC, *LAYERS]
