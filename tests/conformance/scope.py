@@ -35,6 +35,7 @@ TESTS: dict[str, str] = {
     r".*_expanded(_ver\d+)?": "a composition of other operators, tested by its base case",
     r"test_quantizelinear_u?int16": "more levels of output than the 14 bits of the input have",
     r"test_scan_sum": "a Scan of opset 8, which ONNX's converter leaves as it is",
+    r"test_bitwise_not_2d|test_bitshift_right_int32_negative_input": "integers beyond 2^24, which no circuit takes in",
     r"test_bitshift_.*_(overflow|shift_ge_width|negative_shift)": "bit patterns of machine integers",
     r"test_gridsample.*(bicubic|nearest|reflection|volumetric).*": "samples at computed places are linear ones of images",
 }
