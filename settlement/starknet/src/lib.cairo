@@ -2,5 +2,6 @@ pub mod arithmetic;
 pub mod checkpoints;
 pub mod interfaces;
 pub mod parameters;
+pub mod signatures;
 pub mod system;
 pub mod token;

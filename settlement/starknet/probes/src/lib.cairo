@@ -1,2 +1,3 @@
 pub mod arithmetic;
 pub mod network;
+pub mod signatures;
