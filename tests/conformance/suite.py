@@ -133,8 +133,8 @@ def spread(wanted: Any) -> float:
 
 
 def rounding(wanted: Any) -> float:
-    """Two units in the last place of the greatest value: one for what is expected, one for the outputs brought into its type.
+    """Four units in the last place of the greatest value: what is expected is itself summed in its type, and ours brought into it.
 
     Integers and bools are exact.
     """
-    return 2 * float(np.finfo(wanted.dtype).eps) * float(np.abs(wanted).max()) if wanted.dtype.kind == "f" else 0.0
+    return 4 * float(np.finfo(wanted.dtype).eps) * float(np.abs(wanted).max()) if wanted.dtype.kind == "f" else 0.0
