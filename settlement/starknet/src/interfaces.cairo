@@ -1,23 +1,7 @@
 //! How the contracts call each other: one trait a contract, which its implementation fulfils and from which the dispatcher is derived.
-//! The structs are those of the ledger (ciro_zk/settlement/ledger), field by field, in order.
-use starknet::{ClassHash, ContractAddress};
-
-/// The system's addresses, the same for every contract; set once, by the account that deployed it.
-#[derive(Copy, Drop, Serde, starknet::Store)]
-pub struct System {
-    pub token: ContractAddress,
-    pub vault: ContractAddress,
-    pub pool: ContractAddress,
-    pub models: ContractAddress,
-    pub registry: ContractAddress,
-    pub jobs: ContractAddress,
-    pub governance: ContractAddress,
-}
-
-#[starknet::interface]
-pub trait IConfigurable<TState> {
-    fn configure(ref self: TState, system: System);
-}
+//! What all of them share (`configure`, `set_parameter`, `upgrade`) is system.cairo's. The structs are those of the ledger
+//! (ciro_zk/settlement/ledger), field by field, in order.
+use starknet::ContractAddress;
 
 /// An on-chain verifier of one proof system; it returns, and never reverts for a false proof.
 #[starknet::interface]
@@ -244,7 +228,6 @@ pub struct Spending {
 
 #[starknet::interface]
 pub trait IStakeVault<TState> {
-    fn upgrade(ref self: TState, class_hash: ClassHash);
     fn stake(ref self: TState, worker: ContractAddress, amount: u128);
     fn request_unbond(ref self: TState, worker: ContractAddress, amount: u128) -> u64;
     fn withdraw(ref self: TState, request: u64) -> u128;
@@ -267,7 +250,6 @@ pub trait IStakeVault<TState> {
 
 #[starknet::interface]
 pub trait ICdcPool<TState> {
-    fn upgrade(ref self: TState, class_hash: ClassHash);
     fn set_reporters(ref self: TState, reporters: Span<ContractAddress>);
     fn report_price(ref self: TState, price: u128);
     fn update_price(ref self: TState) -> u128;
@@ -307,7 +289,6 @@ pub trait ICdcPool<TState> {
 
 #[starknet::interface]
 pub trait IModelRegistry<TState> {
-    fn upgrade(ref self: TState, class_hash: ClassHash);
     fn register_model(ref self: TState, program_digest: u256, model_commitment: u256, vk_digest: u256, proof_system: u8, fee: u128) -> u256;
     fn set_fee(ref self: TState, model: u256, fee: u128);
     fn retire(ref self: TState, model: u256);
@@ -316,9 +297,6 @@ pub trait IModelRegistry<TState> {
 
 #[starknet::interface]
 pub trait IProofRegistry<TState> {
-    fn set_parameter(ref self: TState, name: felt252, value: u128);
-    fn parameter_of(self: @TState, name: felt252) -> u128;
-    fn upgrade(ref self: TState, class_hash: ClassHash);
     fn add_version(ref self: TState, proof_system: u8, verifier: ContractAddress) -> u32;
     fn freeze_version(ref self: TState, version: u32);
     fn open_session(ref self: TState, job: u256);
@@ -344,9 +322,6 @@ pub trait IProofRegistry<TState> {
 
 #[starknet::interface]
 pub trait IJobManager<TState> {
-    fn set_parameter(ref self: TState, name: felt252, value: u128);
-    fn parameter_of(self: @TState, name: felt252) -> u128;
-    fn upgrade(ref self: TState, class_hash: ClassHash);
     fn submit(ref self: TState, model: u256, input_digest: u256, price: u128, max_model_fee: u128, method: u8, job_type: u8, capabilities: u32, duration: u64, coordinator: ContractAddress, open_claim: bool) -> u256;
     fn cancel(ref self: TState, job: u256);
     fn withdraw(ref self: TState) -> u128;
@@ -373,7 +348,6 @@ pub trait IJobManager<TState> {
 
 #[starknet::interface]
 pub trait IGovernanceTreasury<TState> {
-    fn upgrade(ref self: TState, class_hash: ClassHash);
     fn propose(ref self: TState, target: ContractAddress, selector: felt252, calldata: Span<felt252>, positions: Span<ContractAddress>) -> u32;
     fn vote(ref self: TState, proposal: u32, support: bool, positions: Span<ContractAddress>) -> u128;
     fn queue(ref self: TState, proposal: u32) -> u32;
