@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ciro_zk.errors import SettlementError
 from ciro_zk.settlement.ledger.contract import Contract, Map, Trace, external, require, view
 from ciro_zk.settlement.ledger.types import U64, U256, Address, Flag
 from ciro_zk.settlement.parameters import SUPPLY
@@ -97,9 +96,6 @@ class CiroToken(Contract):
         self._move(self.caller, 0, amount)
         self._burned[()] += amount
         self._supply_trace.push((), SUPPLY - self._burned[()])
-
-    def set_parameter(self, name: int, value: int) -> None:
-        raise SettlementError("UNKNOWN_PARAMETER")
 
 
 def _check(account: int, amount: int) -> None:
