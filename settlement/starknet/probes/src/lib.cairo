@@ -1,3 +1,4 @@
 pub mod arithmetic;
 pub mod network;
+pub mod receipts;
 pub mod signatures;
