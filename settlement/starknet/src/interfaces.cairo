@@ -248,8 +248,9 @@ pub trait IStakeVault<TState> {
     fn stake_at(self: @TState, worker: ContractAddress, staker: ContractAddress, block: u64) -> u128;
 }
 
+/// The part of CdcPool that knows the price of CIRO.
 #[starknet::interface]
-pub trait ICdcPool<TState> {
+pub trait IPriceFeed<TState> {
     fn set_reporters(ref self: TState, reporters: Span<ContractAddress>);
     fn report_price(ref self: TState, price: u128);
     fn update_price(ref self: TState) -> u128;
@@ -257,6 +258,10 @@ pub trait ICdcPool<TState> {
     fn tier_price(self: @TState) -> u128;
     fn reporter_at(self: @TState, place: u128) -> ContractAddress;
     fn price_fresh(self: @TState) -> bool;
+}
+
+#[starknet::interface]
+pub trait ICdcPool<TState> {
     fn register(ref self: TState, capabilities: u32, key: felt252);
     fn deregister(ref self: TState);
     fn remove(ref self: TState, worker: ContractAddress);
