@@ -6,11 +6,16 @@ get the same. What proves nothing about the worker (another's signature, other b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from ciro_zk.errors import FormatError, ProofRejected, SettlementError
+from numpy.typing import ArrayLike
+
+from ciro_zk.errors import FormatError, InputError, ProofRejected, SettlementError
 from ciro_zk.program.keys import VerifyingKey
+from ciro_zk.program.public import by_name, quantise
+from ciro_zk.program.statement import inference_digests, statement_of, tensors_digest
 from ciro_zk.proof import Proof
 from ciro_zk.receipt import SignedReceipt, UnsignedReceipt, digest_of
 from ciro_zk.verifier import Verified, verify
@@ -53,8 +58,21 @@ class VerifierHook(Protocol):
         ...
 
 
+def input_digest_of(vk: VerifyingKey, inputs: ArrayLike | Mapping[str, ArrayLike]) -> bytes:
+    """What a client submits a job for: the digest of one inference's inputs, quantised as the circuit quantises them.
+
+    Raises
+    ------
+    InputError
+        A name, shape or value that the circuit does not take.
+    """
+    graph = vk.program.graph
+    values = by_name("input", graph.inputs, inputs)
+    integers = {port.name: quantise(port, graph.tensors[port.tensor], values[port.name]) for port in graph.inputs}
+    return tensors_digest(graph.inputs, graph.tensors, integers)
+
+
 def receipt_of(
-    verified: Verified,
     vk: VerifyingKey,
     proof: bytes,
     *,
@@ -66,28 +84,33 @@ def receipt_of(
     worker: int,
     index: int = 0,
 ) -> UnsignedReceipt:
-    """The facts of a verified proof as the result of a job; `index` names the inference of a batch.
+    """What a worker signs for a proof as the result of a job; `index` names the inference of a batch. The proof is read, not verified.
 
     Raises
     ------
+    ProofFormatError
+        The bytes are no proof.
     InputError
         The proof has no inference of that index.
     """
-    inference = verified.inference(index)
+    parsed, program = Proof.from_bytes(proof), vk.program
+    statement = statement_of(program, vk.model_commitment, parsed.inputs, parsed.outputs, parsed.batch, vk.weights_sample)
+    if not 0 <= index < parsed.batch:
+        raise InputError(f"the proof has {parsed.batch} inferences", field="index", value=index, remedy=f"give 0 to {parsed.batch - 1}")
     return UnsignedReceipt(
         chain_id=chain_id,
         job_manager=job_manager,
         job=job,
         model=model,
-        program_digest=verified.statement.program_digest,
-        model_commitment=verified.statement.model_commitment,
+        program_digest=statement.program_digest,
+        model_commitment=statement.model_commitment,
         vk_digest=vk.digest,
         verifier_version=verifier_version,
-        preset=verified.statement.preset,
-        security_bits=int(verified.security.summed_bits),
-        statement_digest=verified.statement.digest,
+        preset=statement.preset,
+        security_bits=int(program.batched(parsed.batch).security.summed_bits),
+        statement_digest=statement.digest,
         proof_digest=digest_of(proof),
-        output_digest=inference.output_digest,
+        output_digest=inference_digests(program.graph.outputs, program.graph.tensors, parsed.outputs, parsed.batch)[index],
         index=index,
         worker=worker,
     )

@@ -154,8 +154,19 @@ class EmbeddedLedger:
             By code; the state is unchanged.
         """
         with self.store.transaction() as events:
-            result = self._enter(caller, self._entry(contract, entry, ("external", "view")), arguments)
-            return Outcome(result, tuple(events))
+            return Outcome(self.enter(caller, contract, entry, *arguments), tuple(events))
+
+    def enter(self, caller: int, contract: str, entry: str, *arguments: Any) -> Any:
+        """A call inside a transaction that the caller of this method holds."""
+        return self._enter(caller, self._entry(contract, entry, ("external", "view")), arguments)
+
+    def simulate(self, caller: int, contract: str, entry: str, *arguments: Any) -> Any:
+        """What the call would give now; it changes nothing. Raises as `invoke` does."""
+        try:
+            with self.store.transaction():
+                raise _Simulated(self.enter(caller, contract, entry, *arguments))
+        except _Simulated as done:
+            return done.result
 
     def call(self, contract: str, entry: str, *arguments: Any) -> Any:
         """Reads a view."""
@@ -203,6 +214,13 @@ class EmbeddedLedger:
     def run_verifier(self, address: int, vk_digest: int, statement_digest: int, proof: tuple[int, ...]) -> bool:
         """Whether the on-chain verifier takes the proof."""
         return self.verifiers[address](vk_digest, statement_digest, proof)
+
+
+class _Simulated(Exception):
+    """Ends a transaction that must not be kept."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
 
 
 def _entries(contract: type[Contract]) -> tuple[str, ...]:

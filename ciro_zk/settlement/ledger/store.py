@@ -31,7 +31,7 @@ class Event:
 
 
 class Store:
-    """Cells and events of one ledger file. Reads are cached; another process's commits are noticed at the next transaction.
+    """Cells and events of one ledger file. Reads are cached; another process's commits are noticed.
 
     Raises
     ------
@@ -63,10 +63,7 @@ class Store:
     def transaction(self) -> Iterator[list[Event]]:
         """All changes made inside, or none of them; yields the list that will hold the events."""
         self._sql.execute("BEGIN IMMEDIATE")
-        version = self._sql.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            self._known.clear()
-            self._version = version
+        self._refresh()
         self._changed, self._events = {}, []
         try:
             yield self._events
@@ -91,10 +88,19 @@ class Store:
         """A cell: an integer, a list of integers, or None where nothing was written."""
         if key in self._changed:
             return self._changed[key]
+        if not self._sql.in_transaction:
+            self._refresh()
         if key not in self._known:
             row = self._sql.execute("SELECT value FROM cells WHERE key = ?", (key,)).fetchone()
             self._known[key] = None if row is None else json.loads(row[0])
         return self._known[key]
+
+    def _refresh(self) -> None:
+        """Forgets what was read where another process has committed since."""
+        version = self._sql.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._known.clear()
+            self._version = version
 
     def set(self, key: str, value: Any) -> None:
         self._changed[key] = value

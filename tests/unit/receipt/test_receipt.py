@@ -11,9 +11,9 @@ from strategies import tiny, tiny_input
 
 import ciro_zk as cz
 from ciro_zk.errors import FormatError, SettlementError
-from ciro_zk.hooks import Verdict, judge, receipt_of
+from ciro_zk.hooks import Verdict, input_digest_of, judge, receipt_of
 from ciro_zk.params import STANDARD
-from ciro_zk.receipt import SignedReceipt, UnsignedReceipt, unsigned_from_bytes
+from ciro_zk.receipt import SignedReceipt, UnsignedReceipt, digest_of, unsigned_from_bytes
 from ciro_zk.signatures import SCHEMES, signatures
 
 PRIVATE = 12345
@@ -27,7 +27,7 @@ def case(batch: int = 1) -> tuple[Any, bytes, UnsignedReceipt, bytes]:
     runs = [cz.infer(pk, tiny_input(seed).astype(float) / 2) for seed in range(batch)]
     proof = cz.prove(pk, runs if batch > 1 else runs[0])
     verified = cz.verify(vk, proof)
-    receipt = receipt_of(verified, vk, bytes(proof), index=batch - 1, **JOB)
+    receipt = receipt_of(vk, bytes(proof), index=batch - 1, **JOB)
     return vk, bytes(proof), receipt, verified.inference(batch - 1).input_digest
 
 
@@ -83,8 +83,6 @@ def test_a_signed_falsehood_about_a_good_proof_is_evidence(field: str, value: An
 
 
 def test_a_forged_proof_is_evidence_and_so_are_bytes_that_are_none() -> None:
-    from ciro_zk.receipt import digest_of
-
     vk, proof, receipt, input_digest = case()
     parsed = cz.Proof.from_bytes(proof)
     outputs = {name: value + 1 for name, value in parsed.outputs.items()}
@@ -94,6 +92,11 @@ def test_a_forged_proof_is_evidence_and_so_are_bytes_that_are_none() -> None:
         verdict = judge(vk, data, signed, input_digest=input_digest)
         assert not verdict.accepted and verdict.verified is None
         assert stage is None or verdict.evidence.stage == stage
+
+
+def test_a_client_and_the_proof_agree_on_the_inputs_digest() -> None:
+    vk, _, _, input_digest = case(3)
+    assert input_digest_of(vk, tiny_input(2).astype(float) / 2) == input_digest
 
 
 def test_another_input_than_the_jobs_is_rejected() -> None:
