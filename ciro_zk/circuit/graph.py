@@ -132,23 +132,29 @@ class Graph:
         return errors
 
     def run_errors(self, values: Mapping[int, Integers], inputs: Mapping[str, NDArray[Any]], notes: Notes) -> dict[str, Floats]:
-        """`output_errors` of one run: its tensors, and the real inputs by name, which are taken as so many units in float64."""
+        """`output_bounds` of one run: its tensors, and the real inputs by name, which are taken as so many units in float64."""
         errors: dict[int, Error] = {}
         for port in self.inputs:
             x = values[port.tensor]
             units = inputs[port.name].astype(np.float64).reshape(x.shape) / port.scale
             errors[port.tensor] = Error(np.zeros(x.shape), units - x)
-        return self.output_errors({i: (cells, cells) for i, cells in zip(values, map(wide, values.values()), strict=True)}, errors, notes)
+        ends = {i: (cells, cells) for i, cells in zip(values, map(wide, values.values()), strict=True)}
+        return self.output_bounds(self.errors(ends, errors, notes))
 
-    def range_errors(self, weights: Mapping[int, Integers], notes: Notes) -> dict[str, Floats]:
-        """`output_errors` of all runs on inputs in their declared ranges, with these weights."""
+    def range_errors(self, weights: Mapping[int, Integers], notes: Notes) -> dict[int, Error]:
+        """`errors` of all runs on inputs in their declared ranges, with these weights."""
         rounded = {port.tensor: Error(np.full(self.tensors[port.tensor].shape, ROUNDING)) for port in self.inputs}
-        return self.output_errors(self.intervals(weights), rounded, notes)
+        return self.errors(self.intervals(weights), rounded, notes)
 
-    def output_errors(self, ends: Mapping[int, Interval], inputs: Mapping[int, Error], notes: Notes) -> dict[str, Floats]:
-        """Bounds on the `errors` of the outputs by name, in real units; infinite where there is none."""
-        errors = self.errors(ends, inputs, notes)
+    def output_bounds(self, errors: Mapping[int, Error]) -> dict[str, Floats]:
+        """Bounds on the outputs' errors by name, in real units; infinite where there is none."""
         return {port.name: errors[port.tensor].bound * port.scale * (1 + FLOAT64) for port in self.outputs}
+
+    def unbounded_from(self, errors: Mapping[int, Error], tensor: int) -> int:
+        """The tensor on the way to one without a bound whose operands still have one."""
+        while without := [i for i in self.producer(tensor).op.inputs if not np.isfinite(errors[i].bound).all()]:
+            tensor = without[0]
+        return tensor
 
     def resolve(self, tensor: int, term: Term, spend: Callable[[int], None] | None = None) -> tuple[tuple[tuple[int, Term], ...], Ext]:
         """Pull <term, tensor> back through virtual tensors: (stored or accumulator tensor, term) pairs, and the constant to add to

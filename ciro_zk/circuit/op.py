@@ -74,6 +74,8 @@ class Op(ABC):
     """An operator: tensor ids in, tensors out. Attribute fields are ints, strings and nested tuples of them (the manifest's JSON)."""
 
     kind: ClassVar[str]
+    unbounded: ClassVar[str] = "the errors of its operands are too large to add up"
+    """Why its error has no bound where those of its operands have one."""
     inputs: tuple[int, ...]
 
     @abstractmethod

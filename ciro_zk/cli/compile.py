@@ -17,6 +17,7 @@ from ciro_zk.params import PRESETS, STANDARD
 
 if TYPE_CHECKING:
     from ciro_zk.program.circuit import Circuit
+    from ciro_zk.program.report import CircuitReport
 
 
 def compile_command(
@@ -87,21 +88,23 @@ def compile_command(
                 progress=progress,
             )
         seconds = watch.seconds
+        report = circuit.report()
         num_bytes = len(bytes(circuit)) if dry_run or output is None else write_circuit(out, output, circuit, model)
         if svg is not None:
-            atomic_write(svg, circuit.report().svg().encode())
-        _show(out, circuit, seconds, num_bytes, None if dry_run else output)
-        estimate = {"estimate": asdict(circuit.report().cost)} if dry_run else {}
-        out.result({**compile_fields(circuit, seconds, num_bytes), **estimate})
+            atomic_write(svg, report.svg().encode())
+        _show(out, report, seconds, num_bytes, None if dry_run else output)
+        estimate = {"estimate": asdict(report.cost)} if dry_run else {}
+        out.result({**compile_fields(circuit, report, seconds, num_bytes), **estimate})
 
 
-def compile_fields(circuit: Circuit, seconds: float, num_bytes: int) -> dict[str, Any]:
+def compile_fields(circuit: Circuit, report: CircuitReport, seconds: float, num_bytes: int) -> dict[str, Any]:
     """The JSON object of `compile`."""
     return {
         "seconds": rounded(seconds),
         "bytes": num_bytes,
         "max_abs_error": max_abs_error(circuit),
         "accuracy": circuit.accuracy,
+        "static_bounds": report.as_dict()["static_bounds"],
         "security_bits": circuit.program.security.summed_bits,
     }
 
@@ -115,6 +118,6 @@ def _samples(path: Path | None, names: tuple[str, ...]) -> dict[str, Any] | str 
     return dict(read_archive(path, names)) if path.is_file() and is_archive(path) else str(path)
 
 
-def _show(out: Session, circuit: Circuit, seconds: float, num_bytes: int, output: Path | None) -> None:
-    out.say(str(circuit.report()))
+def _show(out: Session, report: CircuitReport, seconds: float, num_bytes: int, output: Path | None) -> None:
+    out.say(str(report))
     out.say(f"compiled in {seconds_text(seconds)}" + (f": {output}/circuit.bin, manifest.json, {bytes_text(num_bytes)}" if output else ""))

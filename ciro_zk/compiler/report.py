@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import log10
+from math import inf, log10
 from typing import Any
 
 import numpy as np
@@ -77,8 +77,9 @@ class Tally:
         difference = found - wanted
         self.errors.append(float(np.abs(difference).max(initial=0.0)))
         self.peak = max(self.peak, float(np.abs(wanted).max(initial=0.0)))
-        self.signal += float((wanted**2).sum())
-        self.noise += float((difference**2).sum())
+        with np.errstate(over="ignore"):  # squares of values beyond 1e154: there is no ratio then
+            self.signal += float((wanted**2).sum())
+            self.noise += float((difference**2).sum())
         if wanted.ndim and wanted.shape[-1] > 1:
             self.agreements.append(float((found.argmax(-1) == wanted.argmax(-1)).mean()))
 
@@ -93,12 +94,13 @@ class Tally:
         return sum(self.agreements) / len(self.agreements) if self.agreements else None
 
     def figures(self) -> dict[str, Any]:
-        """For JSON; `sqnr_db` is None without an error or a signal."""
+        """For JSON; `sqnr_db` is None without an error or a signal, or where their squares pass float64."""
+        measurable = 0 < self.noise < inf and 0 < self.signal < inf
         return {
             "max_abs_error": max(self.errors),
             "max_abs": self.peak,
             "relative_error": self.relative_error,
-            "sqnr_db": 10 * log10(self.signal / self.noise) if self.noise and self.signal else None,
+            "sqnr_db": 10 * (log10(self.signal) - log10(self.noise)) if measurable else None,
         }
 
 

@@ -162,6 +162,7 @@ class Divide(_Enclosed):
     """floor(n / d), cell by cell; d is positive by its range."""
 
     kind: ClassVar[str] = "divide"
+    unbounded: ClassVar[str] = "its divisor may be 0 in the float model"
 
     @classmethod
     def bounds(cls, operands: Sequence[tuple[int, int]]) -> tuple[int, int, int]:

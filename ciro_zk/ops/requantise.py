@@ -54,6 +54,7 @@ class Requantise(CommitOp):
     """
 
     kind: ClassVar[str] = "requantise"
+    unbounded: ClassVar[str] = "its function may pass the greatest value that its table has"
     shift: int
     tables: tuple[int, ...]
     range_table: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 from math import log10
 from typing import Any
@@ -13,6 +14,20 @@ SOURCES = {
     "calibration": "the calibration samples themselves: too few to hold some back",
     "synthetic": "random inputs from the declared range: not real data",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticBound:
+    """How far an output can be from exact real arithmetic of the float model, for all inputs in their declared ranges.
+
+    `bound`: in the output's units; None where there is none, for the `reason`, which names the circuit's tensor.
+    """
+
+    bound: float | None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"no bound: {self.reason}" if self.bound is None else f"at most {self.bound:.3g}"
 
 
 def accuracy_rows(accuracy: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ciro_zk.circuit.error import read_deviations, write_deviations
+from ciro_zk.circuit.error import Error, read_deviations, write_deviations
 from ciro_zk.circuit.graph import Graph, Port
 from ciro_zk.circuit.law import read_laws, write_laws
 from ciro_zk.circuit.manifest import MAX_BYTES, canonical_json
@@ -19,6 +20,7 @@ from ciro_zk.circuit.notes import Notes
 from ciro_zk.container import Buffer, atomic_write, pieces, read_file, unpack
 from ciro_zk.errors import ProofFormatError
 from ciro_zk.params import STANDARD, Preset
+from ciro_zk.program.accuracy import StaticBound
 from ciro_zk.program.keys import MAX_WEIGHTS, Integers, narrow, unpack_weights, weight_pieces
 from ciro_zk.program.program import Program
 from ciro_zk.program.public import by_name, quantise
@@ -58,7 +60,7 @@ class Circuit:
         return self.program.manifest.decode()
 
     def report(self) -> CircuitReport:
-        """Accuracy against the float model, declared ranges, cost and security."""
+        """Accuracy against the float model, static error bounds, declared ranges, cost and security."""
 
         def ports(entries: Sequence[Port]) -> dict[str, str]:
             tensors = self.graph.tensors
@@ -74,6 +76,7 @@ class Circuit:
             inputs=ports(self.graph.inputs),
             outputs=ports(self.graph.outputs),
             accuracy=self.accuracy,
+            static_bounds=self.static_bounds(),
             cost=cost_report(self.program),
             security=self.program.security,
         )
@@ -100,10 +103,22 @@ class Circuit:
             Another shape, a value that is not finite or outside the declared range.
         """
         if inputs is None:
-            return self.graph.range_errors(self.weights, self.notes)
+            return self.graph.output_bounds(self.graph.range_errors(self.weights, self.notes))
         given = by_name("input", self.graph.inputs, inputs)
         integers = {port.tensor: quantise(port, self.graph.tensors[port.tensor], given[port.name]) for port in self.graph.inputs}
         return self.graph.run_errors(self.graph.run({**integers, **self.weights}), given, self.notes)
+
+    def static_bounds(self) -> dict[str, StaticBound]:
+        """`error_bound()` without inputs, by output name: the greatest of each output's cells, and where there is none why."""
+        errors = self.graph.range_errors(self.weights, self.notes)
+        bounds = self.graph.output_bounds(errors)
+        return {port.name: self._static(errors, port.tensor, float(bounds[port.name].max())) for port in self.graph.outputs}
+
+    def _static(self, errors: Mapping[int, Error], tensor: int, bound: float) -> StaticBound:
+        if isfinite(bound):
+            return StaticBound(bound=bound)
+        start = self.graph.unbounded_from(errors, tensor)
+        return StaticBound(bound=None, reason=f"{self.graph.tensors[start].name}: {self.graph.producer(start).op.unbounded}")
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

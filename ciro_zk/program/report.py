@@ -19,7 +19,7 @@ from ciro_zk.commitment.params import Oracle
 from ciro_zk.commitment.prover import CODE_BLOCK
 from ciro_zk.hash.blake2s import DIGEST_BYTES
 from ciro_zk.memory import MEMORY_CODEWORDS
-from ciro_zk.program.accuracy import accuracy_rows, accuracy_svg
+from ciro_zk.program.accuracy import StaticBound, accuracy_rows, accuracy_svg
 from ciro_zk.program.program import Program
 from ciro_zk.security import SecurityReport
 
@@ -108,13 +108,14 @@ def cost_report(program: Program) -> CostReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitReport:
-    """Accuracy against the float model, declared ranges, cost and security of a circuit."""
+    """Accuracy against the float model, static error bounds, declared ranges, cost and security of a circuit."""
 
     name: str
     bits: int
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     accuracy: Mapping[str, Any]
+    static_bounds: Mapping[str, StaticBound]
     cost: CostReport
     security: SecurityReport
 
@@ -126,6 +127,7 @@ class CircuitReport:
             "inputs": dict(self.inputs),
             "outputs": dict(self.outputs),
             "accuracy": dict(self.accuracy),
+            "static_bounds": {name: asdict(found) for name, found in self.static_bounds.items()},
             "cost": asdict(self.cost),
             "security": self.security.as_dict(),
         }
@@ -140,6 +142,7 @@ class CircuitReport:
         rows += [(f"input {name}", text) for name, text in self.inputs.items()]
         rows += [(f"output {name}", text) for name, text in self.outputs.items()]
         rows += accuracy_rows(self.accuracy)
+        rows += [(f"error of {name}, all inputs", str(found)) for name, found in self.static_bounds.items()]
         for name, (different, left) in self.accuracy.get("thresholds", {}).items():
             rows.append((f"thresholds of {name}", f"{different} different decisions, {left} after quantisation"))
         for name, texts in self.accuracy.get("labels", {}).items():

@@ -220,7 +220,7 @@ def test_registry_is_complete() -> None:
         assert len(bytes.fromhex(entry.sha256)) == 32
         assert entry.size > 0
         assert entry.licence
-        assert (entry.shapes is not None) == (entry.format == "onnx")
+        assert (entry.shapes is not None) == (entry.kind == "model")
 
 
 def test_fetch_refuses_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

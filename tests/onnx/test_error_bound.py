@@ -82,6 +82,36 @@ def test_a_bound_for_all_inputs(last: str) -> None:
         assert (circuit.error_bound(x)["y"].reshape(bound.shape) <= bound).all()
 
 
+def test_the_report_has_the_bound_for_all_inputs() -> None:
+    rng = np.random.default_rng(1)
+    circuit = compile_model(network(rng, "Relu"), floats(rng, 8, 6))
+    report = circuit.report()
+    (found,) = report.static_bounds.values()
+    assert found.bound == circuit.error_bound()["y"].max() and not found.reason
+    assert f"at most {found.bound:.3g}" in str(report)
+    assert report.as_dict()["static_bounds"] == {"y": {"bound": found.bound, "reason": ""}}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        (lambda: [helper.make_node("Div", ["one", "x"], ["y"])], "y.quotient.out: its divisor may be 0"),
+        (lambda: [helper.make_node("Exp", ["x"], ["e"]), helper.make_node("Neg", ["e"], ["y"])], "e.out: its function may pass"),
+    ],
+    ids=["Div", "Exp"],
+)
+def test_the_report_says_why_there_is_no_bound(nodes: Any, reason: str) -> None:
+    """The circuit's tensor that it starts at, which need not be the output."""
+    rng = np.random.default_rng(0)
+    proto = model(nodes(), {"x": (1, 6)}, {"one": np.ones((1, 6), dtype=np.float32)})
+    circuit = compile_model(proto, rng.uniform(0.5, 1, (8, 6)).astype(np.float32), input_range={"x": (0.0, 8.0)})
+    report = circuit.report()
+    found = report.static_bounds["y"]
+    assert found.bound is None and reason in found.reason
+    assert f"no bound: {found.reason}" in str(report)
+    assert np.isinf(circuit.error_bound()["y"].max())
+
+
 def test_the_bound_of_a_transformer_is_finite() -> None:
     """Softmax and normalisation keep it so, for one input and for all."""
     rng = np.random.default_rng(0)

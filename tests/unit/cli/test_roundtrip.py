@@ -23,7 +23,7 @@ from unit.cli.commands import MODEL, PROVE, ROOT, Done, ciro
 
 SAMPLES = MODEL / "samples.npz"
 
-COMPILE = {"seconds", "bytes", "max_abs_error", "accuracy", "security_bits"}
+COMPILE = {"seconds", "bytes", "max_abs_error", "accuracy", "static_bounds", "security_bits"}
 SETUP = {"seconds", "bytes", "peak_rss_mb"}
 VERIFY = {"seconds", "total_seconds", "verified", "reason", "stage", "outputs", "security_bits"}
 
