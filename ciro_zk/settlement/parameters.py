@@ -104,6 +104,8 @@ COMMISSION_DELAY = 604_800
 """s: from the announcement of a rise to its effect"""
 EPOCH = 604_800
 """s: of rewards"""
+CLAIM_EPOCHS = 4
+"""count: in which an epoch's rewards are claimed, from the second after it; the rest is the pool's again"""
 HEARTBEAT = 300
 """s: expected interval"""
 HEARTBEAT_MISSES = 3
@@ -367,7 +369,7 @@ CODES: Mapping[str, str] = {
     "PRICE_TOO_SOON": "one price update an hour",
     "NO_QUORUM": "too few fresh reports or votes",
     "EPOCH_OPEN": "the epoch is not over",
-    "EPOCH_CLOSED": "the epoch's checkpoints are closed",
+    "EPOCH_CLOSED": "the epoch's checkpoints, or its claims, are closed",
     "ALREADY_CHECKPOINTED": "the checkpoint is made",
     "NOT_CHECKPOINTED": "there is no checkpoint",
     "ALREADY_CLAIMED": "the reward is claimed",

@@ -2,14 +2,14 @@
 
 *Drawing.* The ticket weight of a worker is its free stake × tier priority × reputation, written at its heartbeat. Trial i of a seed takes
 h = keccak(seed, i), a place h mod 2¹²⁸ mod n in the list, and accepts it if ⌊h / 2¹²⁸⌋ mod B < weight, where B is the greatest weight
-written in
-this epoch or the last: each worker is accepted in proportion to its weight, and splitting a stake gains nothing.
+written in this period of 900 s or the last, in one of which every worker that is alive wrote its own. Each is accepted in proportion to
+its weight, and splitting a stake gains nothing.
 
-*Rewards.* Of an epoch, w = ⌊(S⁴ F)^(1/5)⌋ (1 + P)(1 + U)(1 + tier bonus)(1 + z/2), reward = min(R w / Σ w, F): S the least stake held, F
-the platform
-fees of the worker's paid jobs, z the share of F from proven inference, P = 0.5 verified / submitted, U = 0.3 acknowledged / assigned. S
-and F in
-micro-CIRO. w has degree one in (S, F), so that splitting gains nothing, and the cap F makes self-dealing at best break even.
+*Rewards.* Of an epoch, w = ⌊(S⁴ F)^(1/5)⌋ (1 + P)(1 + U)(1 + tier bonus)(1 + z/2), reward = min(R w / Σ w, F): S the least stake held and
+F the platform fees of the worker's paid jobs, both in micro-CIRO, z the share of F from proven inference, P = 0.5 verified / submitted,
+U = 0.3 acknowledged / assigned, the tier at most that of S. The root is concave of degree one in (S, F), so that a worker in two parts with
+equal P, U and z weighs no more than whole (with its proven inference apart, at most 1.082 times as much). The cap F makes self-dealing
+at best break even. Rewards not claimed in CLAIM_EPOCHS epochs return to the pool R.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ciro_zk.settlement.ledger.prices import PriceFeed
 from ciro_zk.settlement.ledger.types import U8, U32, U64, U128, U256, Address, Felt, Flag
 from ciro_zk.settlement.parameters import (
     CAPABILITIES,
+    CLAIM_EPOCHS,
     COMMISSION,
     COMMISSION_CAP,
     COMMISSION_DELAY,
@@ -51,6 +52,8 @@ BPS = 10_000
 CIRO = 10**18
 MICRO_CIRO = 10**12
 DAY = 86_400
+ALIVE = HEARTBEAT * HEARTBEAT_MISSES
+"""Seconds from a heartbeat to inactivity."""
 ALL_CAPABILITIES = sum(CAPABILITIES.values())
 LOST = {Outcome.TIMED_OUT: REPUTATION_TIMEOUT, Outcome.REJECTED: REPUTATION_DISPUTE, Outcome.LAPSED: REPUTATION_LAPSE}
 
@@ -92,9 +95,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """An epoch's budget, fixed at its first checkpoint, and the sum of its weights."""
+    """An epoch's budget, fixed at its first checkpoint, what no claim has taken of it, and the sum of its weights."""
 
     budget: int = 0
+    left: int = 0
     weights: int = 0
     opened: int = 0
 
@@ -115,7 +119,6 @@ class CdcPool(PriceFeed, Contract):
         self._records = Map(self, "records", Record())
         self._rewards = Map(self, "rewards", Rewards())
         self._funds = Map(self, "funds", 0)
-        self._reserved = Map(self, "reserved", 0)
 
     # --- registration
 
@@ -142,6 +145,8 @@ class CdcPool(PriceFeed, Contract):
             capabilities=capabilities,
             tier=tier,
             reputation=min(known.reputation, REPUTATION_START) if known.key else REPUTATION_START,
+            day=known.day,
+            gained=known.gained,
             commission=known.commission if known.key else COMMISSION,
         )
         self.emit("WorkerRegistered", worker=self.caller, capabilities=capabilities, key=key, tier=tier)
@@ -183,8 +188,8 @@ class CdcPool(PriceFeed, Contract):
         free = self.call(self.chain.vault.free_stake, self.caller)
         priority = TIER_PRIORITY[found.tier - 1] if found.tier else 0
         weight = mul_div(free, priority * found.reputation, BPS)
-        epoch = self.time // EPOCH
-        self._bounds[epoch] = max(self._bounds[epoch], weight)
+        period = self.time // ALIVE
+        self._bounds[period] = max(self._bounds[period], weight)
         self._workers[self.caller] = replace(found, heartbeat=self.time, weight=weight)
         self.emit("Heartbeat", worker=self.caller, weight=weight)
 
@@ -284,8 +289,8 @@ class CdcPool(PriceFeed, Contract):
         require(epoch + 1 == now, "EPOCH_CLOSED")
         rewards = self._rewards[epoch]
         if not rewards.opened:
-            rewards = Rewards(budget=self._funds[()] - self._reserved[()], opened=1)
-            self._reserved[()] += rewards.budget
+            budget = self._funds[()] - self._reserved()
+            rewards = Rewards(budget=budget, left=budget, opened=1)
         weight = self._weight(epoch, worker, record)
         self._records[epoch, worker] = replace(record, weight=weight, checkpointed=1)
         self._rewards[epoch] = replace(rewards, weights=rewards.weights + weight)
@@ -295,12 +300,14 @@ class CdcPool(PriceFeed, Contract):
     def claim(self, epoch: U64) -> U128:
         """The caller's reward of an epoch whose checkpoints are closed: commission to the caller, the rest to all who stake behind it.
 
-        NOT_CHECKPOINTED, ALREADY_CLAIMED, EPOCH_OPEN, NOTHING_TO_CLAIM.
+        What is not claimed in time is the pool's again. NOT_CHECKPOINTED, ALREADY_CLAIMED, EPOCH_OPEN, EPOCH_CLOSED, NOTHING_TO_CLAIM.
         """
         worker, record, rewards = self.caller, self._records[epoch, self.caller], self._rewards[epoch]
         require(bool(record.checkpointed), "NOT_CHECKPOINTED")
         require(not record.claimed, "ALREADY_CLAIMED")
-        require(epoch + 2 <= self.time // EPOCH, "EPOCH_OPEN")
+        now = self.time // EPOCH
+        require(epoch + 2 <= now, "EPOCH_OPEN")
+        require(now < epoch + 2 + CLAIM_EPOCHS, "EPOCH_CLOSED")
         share = mul_div(rewards.budget, record.weight, rewards.weights) if rewards.weights else 0
         reward = min(share, record.fees)
         require(reward > 0, "NOTHING_TO_CLAIM")
@@ -309,7 +316,7 @@ class CdcPool(PriceFeed, Contract):
         own = reward if alone else mul_div(reward, self._commission(found), BPS)
         self._records[epoch, worker] = replace(record, claimed=1)
         self._funds[()] -= reward
-        self._reserved[()] -= share
+        self._rewards[epoch] = replace(rewards, left=rewards.left - share)
         self.emit("RewardClaimed", epoch=epoch, worker=worker, reward=reward, commission=own)
         if own:
             self.call(self.chain.token.transfer, worker, own)
@@ -350,13 +357,13 @@ class CdcPool(PriceFeed, Contract):
 
     @view
     def rewards_of(self, epoch: U64) -> tuple[int, ...]:
-        """budget, weights, opened."""
+        """budget, left, weights, opened."""
         return astuple(self._rewards[epoch])
 
     @view
     def funds(self) -> tuple[int, ...]:
         """The reward pool's tokens, and how much of them budgets hold."""
-        return (self._funds[()], self._reserved[()])
+        return (self._funds[()], self._reserved())
 
     @view
     def is_eligible(self, worker: Address, capabilities: U32, free: U128) -> Flag:
@@ -366,8 +373,8 @@ class CdcPool(PriceFeed, Contract):
     @view
     def draw(self, seed: U256, first: U32, capabilities: U32, free: U128) -> tuple[int, ...]:
         """The first eligible worker that a trial from `first` on accepts, and the number of the next trial; worker 0 where none does."""
-        epoch = self.time // EPOCH
-        bound = max(self._bounds[epoch], self._bounds[epoch - 1] if epoch else 0)
+        period = self.time // ALIVE
+        bound = max(self._bounds[period], self._bounds[period - 1] if period else 0)
         length = self._length[()]
         if length and bound:
             for trial in range(first, DRAWS):
@@ -381,7 +388,7 @@ class CdcPool(PriceFeed, Contract):
 
     def _eligible(self, worker: int, capabilities: int, free: int) -> bool:
         found = self._workers[worker]
-        alive = found.place and found.tier and self.time <= found.heartbeat + HEARTBEAT * HEARTBEAT_MISSES
+        alive = found.place and found.tier and self.time <= found.heartbeat + ALIVE
         return bool(alive) and found.capabilities & capabilities == capabilities and self.call(self.chain.vault.free_stake, worker) >= free
 
     def _registered(self, worker: int) -> Worker:
@@ -406,8 +413,11 @@ class CdcPool(PriceFeed, Contract):
         self.emit("WorkerLeft", worker=worker)
 
     def _tier_of_stake(self, worker: int) -> int:
-        stake = mul_div(self.call(self.chain.vault.stake_of, worker), self._tier_price(), CIRO)
-        return sum(1 for least in TIER_STAKE if stake >= least)
+        return self._tier_of(self.call(self.chain.vault.stake_of, worker))
+
+    def _tier_of(self, stake: int) -> int:
+        dollars = mul_div(stake, self._tier_price(), CIRO)
+        return sum(1 for least in TIER_STAKE if dollars >= least)
 
     def _commission(self, worker: Worker) -> int:
         return worker.next_commission if worker.commission_time and self.time >= worker.commission_time else worker.commission
@@ -446,13 +456,20 @@ class CdcPool(PriceFeed, Contract):
             proven=record.proven,
         )
 
+    def _reserved(self) -> int:
+        """What the epochs whose claims are open or to come have left."""
+        now = self.time // EPOCH
+        return sum(self._rewards[epoch].left for epoch in range(max(now - 1 - CLAIM_EPOCHS, 0), now))
+
     def _weight(self, epoch: int, worker: int, record: Record) -> int:
-        stake = self.call(self.chain.vault.least_stake, worker, epoch) // MICRO_CIRO
-        root = fifth_root(stake**4 * (record.fees // MICRO_CIRO))
-        tier = self._workers[worker].tier
+        least = self.call(self.chain.vault.least_stake, worker, epoch)
+        root = fifth_root((least // MICRO_CIRO) ** 4 * (record.fees // MICRO_CIRO))
+        tier = min(self._workers[worker].tier, self._tier_of(least))
+        # A job may be submitted in one epoch and verified in the next: no ratio counts for more than one.
+        verified, acknowledged = min(record.verified, record.submitted), min(record.acknowledged, record.assigned)
         factors = (
-            mul_div(BPS // 2, record.verified, record.submitted) if record.submitted else 0,
-            mul_div(3 * BPS // 10, record.acknowledged, record.assigned) if record.assigned else 0,
+            mul_div(BPS // 2, verified, record.submitted) if record.submitted else 0,
+            mul_div(3 * BPS // 10, acknowledged, record.assigned) if record.assigned else 0,
             TIER_BONUS[tier - 1] if tier else 0,
             mul_div(BPS // 2, record.proven, record.fees) if record.fees else 0,
         )

@@ -78,10 +78,11 @@ pub struct Record {
     pub claimed: bool,
 }
 
-/// An epoch's budget, fixed at its first checkpoint, and the sum of its weights.
+/// An epoch's budget, fixed at its first checkpoint, what no claim has taken of it, and the sum of its weights.
 #[derive(Copy, Drop, Serde, starknet::Store)]
 pub struct Rewards {
     pub budget: u128,
+    pub left: u128,
     pub weights: u128,
     pub opened: bool,
 }

@@ -96,6 +96,8 @@ pub const COMMISSION_CAP: u128 = 5000;
 pub const COMMISSION_DELAY: u64 = 604800;
 /// s: of rewards
 pub const EPOCH: u64 = 604800;
+/// count: in which an epoch's rewards are claimed, from the second after it; the rest is the pool's again
+pub const CLAIM_EPOCHS: u32 = 4;
 /// s: expected interval
 pub const HEARTBEAT: u64 = 300;
 /// count: then a worker is inactive
@@ -452,7 +454,7 @@ pub mod codes {
     pub const NO_QUORUM: felt252 = 'NO_QUORUM';
     /// the epoch is not over
     pub const EPOCH_OPEN: felt252 = 'EPOCH_OPEN';
-    /// the epoch's checkpoints are closed
+    /// the epoch's checkpoints, or its claims, are closed
     pub const EPOCH_CLOSED: felt252 = 'EPOCH_CLOSED';
     /// the checkpoint is made
     pub const ALREADY_CHECKPOINTED: felt252 = 'ALREADY_CHECKPOINTED';
