@@ -20,6 +20,7 @@ from ciro_zk.cli.inspect import inspect_command
 from ciro_zk.cli.profile import profile_command
 from ciro_zk.cli.prove import prove_command
 from ciro_zk.cli.session import ExitCode, write_json
+from ciro_zk.cli.settle import GROUPS, group_command, ledger_app
 from ciro_zk.cli.setup import setup_command
 from ciro_zk.cli.verify import verify_command
 
@@ -39,7 +40,10 @@ app.command("inspect")(inspect_command)
 app.command("profile")(profile_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
+for group in GROUPS:
+    app.command(group)(group_command(group))
 app.add_typer(cache_app, name="cache")
+app.add_typer(ledger_app, name="ledger")
 
 
 def _show_version(value: bool) -> None:

@@ -89,7 +89,7 @@ class Story:
         self.claim(job, HONEST)
         self.publish(job, HONEST, self.prove(self.images[0]))
         verdict = self.attest(job)
-        self.say(f"{len(self.attesters(job))} attesters sampled by stake checked the proof: {verdict!r}")
+        self.say(f"a worker claims it, proves it and signs; {len(self.attesters(job))} attesters sampled by stake verify the proof")
         self.wait(job_of(self.chain, job).challenge_window + 1)
         settler = Settler(self.chain, self.outbox(ANYONE))
         for _ in range(2):  # the same verdict again changes nothing
@@ -107,7 +107,7 @@ class Story:
         self.publish(job, FORGER, forged(self.prove(self.images[1])))
         bribed = self.sample(job)
         honest = self.judge(job)
-        self.say(f"a worker altered the outputs; {honest!r}")
+        self.say(f"a second worker altered the outputs of its proof, which the verifier rejects at {honest.evidence.stage}")
         lie = replace(honest, accepted=True)
         self.vote(job, bribed, lie)
         self.say(f"the {len(bribed)} attesters sampled were bribed and voted for it")

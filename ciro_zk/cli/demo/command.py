@@ -22,7 +22,7 @@ def demo_command(
     threads: Threads = None,
     json: Json = False,
 ) -> None:
-    """Compile LeNet-5, prove a real MNIST digit, verify it, and show what is rejected."""
+    """Compile LeNet-5, prove a real MNIST digit, verify it, show what is rejected, and what becomes of the money."""
     with session(json) as out:
         fields = _demo(out, digit, threads)
         out.say()
@@ -32,6 +32,7 @@ def demo_command(
 def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
     import ciro_zk
     from ciro_zk.cli.demo.assets import find_folder, load_assets, swapped_model
+    from ciro_zk.cli.demo.money import settle
     from ciro_zk.cli.demo.tamper import attempt, tamperings
     from ciro_zk.kernels import warm
 
@@ -82,12 +83,18 @@ def _demo(out: Session, digit: int, threads: int | None) -> dict[str, Any]:
 
     rejections = [attempt(tampering) for tampering in tamperings(verifying_key, data, image=image, other=other, of_swapped_model=swapped)]
     _show_rejections(out, rejections)
+    out.say()
+    images = [assets.images[number : number + 1] for number in range(3)]
+    settlement = settle(
+        out, verifying_key, images, lambda x: bytes(ciro_zk.prove(proving_key, ciro_zk.infer(proving_key, x), threads=threads))
+    )
     return {
         "verified": True,
         "outputs": verified.outputs,
         "label": label,
         "predicted": predicted,
         "rejected": [{"tampering": item.tampering, "stage": item.stage, "reason": item.reason} for item in rejections],
+        "settlement": settlement,
         "seconds": rounded(whole.seconds),
         **{name: rounded(value) for name, value in times.items()},
         "bytes": len(data),

@@ -176,7 +176,7 @@ class EmbeddedLedger:
         """A contract's call by address and selector, as governance makes it."""
         for contract in self.contracts.values():
             if contract.address == target:
-                for entry in _entries(type(contract)):
+                for entry in entries(type(contract)):
                     if selector(entry) == called:
                         method = getattr(contract, entry)
                         arguments = from_calldata(method.__func__.__wrapped__, calldata)
@@ -223,5 +223,6 @@ class _Simulated(Exception):
         self.result = result
 
 
-def _entries(contract: type[Contract]) -> tuple[str, ...]:
+def entries(contract: type[Contract]) -> tuple[str, ...]:
+    """The names of a contract's entry points."""
     return tuple(name for name in dir(contract) if getattr(getattr(contract, name), "kind", None) in ("external", "view"))
