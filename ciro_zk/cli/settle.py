@@ -43,6 +43,7 @@ class ChainKind(enum.StrEnum):
     """Where settlement runs."""
 
     EMBEDDED = "embedded"
+    STARKNET = "starknet"
 
 
 ChainOption = Annotated[ChainKind, typer.Option("--chain", help="Where settlement runs.")]

@@ -57,3 +57,9 @@ def test_a_ledger_that_is_not_there_and_one_that_is(ledger: Path, tmp_path: Path
 def test_every_group_lists_its_calls(group: str) -> None:
     calls = ciro(group).fields
     assert len(calls) > 5 and all(entry["contract"] for entry in calls.values())
+
+
+def test_starknet_without_its_variables_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STARKNET_RPC_URL", raising=False)
+    done = ciro("jobs", "job_of", "job=1", "--chain", "starknet")
+    assert done.code == 2 and "STARKNET_RPC_URL" in done.fields["message"] + done.fields["remedy"]

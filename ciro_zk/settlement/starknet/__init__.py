@@ -1,0 +1,1 @@
+"""Settlement's contracts on Starknet: their artefacts, and a client over JSON-RPC."""
