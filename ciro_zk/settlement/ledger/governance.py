@@ -1,12 +1,10 @@
 """GovernanceTreasury: votes, timelocks, the multisig, guardians, and the treasury's tokens.
 
 Votes are balance plus own and delegated stake at the block before the proposal. A proposal is one call; its power follows from the call:
-parameters and grants
-need a majority and two days, everything else a supermajority and ten days, longer than unbonding. A multisig of five may spend at most a
-hundredth of
-the treasury a month, after two days, and cancel what is queued (but not a change of itself). Guardians pause for three days at most, once
-in fourteen.
-Nobody reaches escrow, stake or user balances: no entry point of any contract moves them on governance's word.
+parameters and grants need a majority and two days, everything else a supermajority and ten days, longer than unbonding. A multisig of
+five may spend at most a hundredth of the treasury a month, after two days, and cancel what is queued (but not a change of itself).
+Guardians pause for three days at most, once in fourteen. An approval counts while its giver is in office. Nobody reaches escrow, stake or
+user balances: no entry point of any contract moves them on governance's word.
 """
 
 from __future__ import annotations
@@ -112,7 +110,7 @@ class GovernanceTreasury(Contract):
     @external
     def propose(self, target: Address, selector: Felt, calldata: Felts, positions: Addresses) -> U32:
         """A call to vote on; `positions` names workers whose stake counts for the caller. WRONG_ORDER, VOTES_TOO_LOW."""
-        snapshot = max(self.chain.block - 1, 0)
+        snapshot = self.chain.block - 1
         require(self._votes(self.caller, snapshot, positions) >= PROPOSAL_THRESHOLD, "VOTES_TOO_LOW")
         number = self._num_proposals[()] + 1
         self._num_proposals[()] = number
@@ -225,9 +223,7 @@ class GovernanceTreasury(Contract):
         self._require_signer()
         require(not found.executed, "ALREADY_EXECUTED")
         require(not (found.target == self.address and found.selector == selector("set_signers")), "NOT_CANCELLABLE")
-        require(not self._cancelled[operation, self.caller], "ALREADY_APPROVED")
-        self._cancelled[operation, self.caller] = 1
-        count = found.cancellations + 1
+        count = self._count_approval(self._cancelled, operation, self._signers, MULTISIG_SIZE)
         self._operations[operation] = replace(found, cancellations=count, cancelled=int(count >= MULTISIG_QUORUM))
         self.emit("CancellationApproved", operation=operation, signer=self.caller, count=count)
 
@@ -240,10 +236,7 @@ class GovernanceTreasury(Contract):
         last = self._paused_at[()]
         require(last == 0 or self.time >= last + PAUSE_INTERVAL, "PAUSE_TOO_SOON")
         number = self._pause_count[()]
-        require(not self._pause_votes[number, self.caller], "ALREADY_APPROVED")
-        self._pause_votes[number, self.caller] = 1
-        count = self._pause_votes[number, 0] + 1
-        self._pause_votes[number, 0] = count
+        count = self._count_approval(self._pause_votes, number, self._guardians, GUARDIANS_SIZE)
         self.emit("PauseApproved", guardian=self.caller, count=count)
         if count >= GUARDIANS_QUORUM:
             self._paused_at[()], self._pause_count[()] = self.time, number + 1
@@ -262,30 +255,24 @@ class GovernanceTreasury(Contract):
 
     @external
     def set_signers(self, signers: Addresses) -> None:
-        """All five at once: NOT_GOVERNANCE, MALFORMED_CALLDATA, WRONG_ORDER."""
+        """All five at once: NOT_GOVERNANCE, MALFORMED_CALLDATA, WRONG_ORDER, ZERO_ADDRESS."""
         self.require_governance()
         self.appoint_signers(signers)
 
     @external
     def set_guardians(self, guardians: Addresses) -> None:
-        """All three at once: NOT_GOVERNANCE, MALFORMED_CALLDATA, WRONG_ORDER."""
+        """All three at once: NOT_GOVERNANCE, MALFORMED_CALLDATA, WRONG_ORDER, ZERO_ADDRESS."""
         self.require_governance()
         self.appoint_guardians(guardians)
 
     def appoint_signers(self, signers: tuple[int, ...]) -> None:
         """Also at deployment."""
-        require(len(signers) == MULTISIG_SIZE, "MALFORMED_CALLDATA")
-        _require_ascending(signers)
-        for place, signer in enumerate(signers):
-            self._signers[place] = signer
+        _appoint(self._signers, MULTISIG_SIZE, signers)
         self.emit("SignersSet", signers=signers)
 
     def appoint_guardians(self, guardians: tuple[int, ...]) -> None:
         """Also at deployment."""
-        require(len(guardians) == GUARDIANS_SIZE, "MALFORMED_CALLDATA")
-        _require_ascending(guardians)
-        for place, guardian in enumerate(guardians):
-            self._guardians[place] = guardian
+        _appoint(self._guardians, GUARDIANS_SIZE, guardians)
         self.emit("GuardiansSet", guardians=guardians)
 
     # --- views
@@ -357,16 +344,21 @@ class GovernanceTreasury(Contract):
         require(any(self._signers[place] == self.caller for place in range(MULTISIG_SIZE)), "NOT_SIGNER")
 
     def _approve(self, operation: int) -> None:
-        require(not self._approved[operation, self.caller], "ALREADY_APPROVED")
-        self._approved[operation, self.caller] = 1
         found = self._operations[operation]
-        found = replace(found, approvals=found.approvals + 1)
-        self.emit("SpendingApproved", operation=operation, signer=self.caller, count=found.approvals)
-        if found.approvals >= MULTISIG_QUORUM:
+        count = self._count_approval(self._approved, operation, self._signers, MULTISIG_SIZE)
+        found = replace(found, approvals=count)
+        self.emit("SpendingApproved", operation=operation, signer=self.caller, count=count)
+        if count >= MULTISIG_QUORUM:
             self._spend(found.amount)
             found = replace(found, ready=self.time + DELAY_PARAMETER)
             self.emit("SpendingQueued", operation=operation, ready=found.ready)
         self._operations[operation] = found
+
+    def _count_approval(self, approved: Map[int], number: int, members: Map[int], size: int) -> int:
+        """Notes the caller's approval; gives how many of the present members have approved."""
+        require(not approved[number, self.caller], "ALREADY_APPROVED")
+        approved[number, self.caller] = 1
+        return sum(approved[number, members[place]] for place in range(size))
 
     def _spend(self, amount: int) -> None:
         """Counts a payment against the period's cap, a share of the treasury when the period began."""
@@ -376,6 +368,14 @@ class GovernanceTreasury(Contract):
             spending = Spending(self.time, mul_div(treasury, SPENDING_CAP, BPS), 0)
         require(spending.spent + amount <= spending.cap, "SPENDING_TOO_HIGH")
         self._spending[()] = replace(spending, spent=spending.spent + amount)
+
+
+def _appoint(members: Map[int], size: int, accounts: tuple[int, ...]) -> None:
+    require(len(accounts) == size, "MALFORMED_CALLDATA")
+    _require_ascending(accounts)
+    require(accounts[0] != 0, "ZERO_ADDRESS")
+    for place, account in enumerate(accounts):
+        members[place] = account
 
 
 def _require_ascending(accounts: tuple[int, ...]) -> None:

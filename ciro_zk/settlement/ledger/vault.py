@@ -5,10 +5,12 @@ Each worker has a pool of active stake (its own and its delegators') and one of 
     assets(s) = ⌊s (A + 1) / (S + 1)⌋,   shares(a) = ⌊a (S + 1) / (A + 1)⌋
 
 with one virtual share and asset, so that a first depositor gains nothing by inflating the price. A slash takes from both pools in
-proportion,
-and so from every position alike. A slash of everything starts a new generation: old shares are worth nothing and do not dilute new ones.
-Slashed stake makes the client whole first; of the rest the challenger takes half, at most twice its bond, the treasury a fifth, and what
-is left burns.
+proportion, and so from every position alike. A slash of everything starts a new generation: old shares are worth nothing and do not
+dilute new ones. Slashed stake makes the client whole first; of the rest the challenger takes half, at most twice its bond, the treasury
+a fifth, and what is left burns.
+
+No step raises (S + 1) / (A + 1) but a slash, which takes all where it would pass 2^32. With A below 2^90, the supply, S + 1 stays below
+2^123: no share overflows, and nobody's withdrawal is blocked by one.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from ciro_zk.settlement.ledger.chain import EmbeddedLedger
 
 BPS = 10_000
+DILUTION = 2**32
+"""Most shares of one unit of assets."""
 OF_STAKE = {SlashReason.FRAUD: SLASH_FRAUD, SlashReason.MALICIOUS: SLASH_MALICIOUS, SlashReason.PROTOCOL_VIOLATION: SLASH_VIOLATION}
 OF_BOND = {SlashReason.UNAVAILABLE: SLASH_UNAVAILABLE, SlashReason.POOR_PERFORMANCE: SLASH_POOR}
 
@@ -78,6 +82,10 @@ class EpochStake:
 def assets_of(shares: int, pool_assets: int, pool_shares: int) -> int:
     """What shares are worth, rounded against their holder."""
     return mul_div(shares, pool_assets + 1, pool_shares + 1)
+
+
+def _diluted(assets: int, shares: int) -> bool:
+    return shares + 1 > (assets + 1) * DILUTION
 
 
 class StakeVault(Contract):
@@ -225,8 +233,7 @@ class StakeVault(Contract):
         """Takes stake for an offence and hands it out; gives the amount.
 
         Fraud, Malicious and ProtocolViolation take a share of slashable stake; Unavailable and PoorPerformance one of `bond`. The k-th
-        offence
-        in the repeat period counts min(k, cap) times, and never above the whole base. NOT_SYSTEM.
+        offence in the repeat period counts min(k, cap) times, and never above the whole base. NOT_SYSTEM.
         """
         self.require_system("JobManager", "ProofRegistry")
         pool = self._pools[worker]
@@ -238,7 +245,9 @@ class StakeVault(Contract):
         unbonding = min(amount - active, pool.unbonding_assets)
         active = amount - unbonding
         left = replace(pool, assets=pool.assets - active, unbonding_assets=pool.unbonding_assets - unbonding)
-        if left.assets + left.unbonding_assets == 0:
+        if _diluted(left.assets, left.shares) or _diluted(left.unbonding_assets, left.unbonding_shares):
+            amount = slashable
+        if amount == slashable:
             left = StakePool(locked=pool.locked, generation=pool.generation + 1)
         self._set_pool(worker, left)
         to_client = min(amount, loss)
