@@ -1,5 +1,5 @@
 //! An amount's history by block: the value that it had at the end of each block in which it changed, one felt a checkpoint.
-use starknet::storage::{Mutable, MutableVecTrait, StoragePath, StoragePointerReadAccess, StoragePointerWriteAccess, Vec, VecTrait};
+use starknet::storage::{Map, Mutable, StoragePath, StoragePathEntry, StoragePointerReadAccess, StoragePointerWriteAccess};
 use starknet::storage_access::StorePacking;
 
 #[derive(Copy, Drop, Serde)]
@@ -22,20 +22,22 @@ impl CheckpointPacking of StorePacking<Checkpoint, felt252> {
     }
 }
 
+/// A map and a count: `Vec` checks its bounds with a message that costs 2,000 felts of code.
 #[starknet::storage_node]
 pub struct History {
-    pub checkpoints: Vec<Checkpoint>,
+    pub count: u64,
+    pub checkpoints: Map<u64, Checkpoint>,
 }
 
 #[generate_trait]
 pub impl ReadHistoryImpl of ReadHistory {
     /// The value now; 0 before the first change.
     fn latest(self: StoragePath<History>) -> u128 {
-        let count = self.checkpoints.len();
+        let count = self.count.read();
         if count == 0 {
             0
         } else {
-            self.checkpoints.at(count - 1).read().value
+            self.checkpoints.entry(count - 1).read().value
         }
     }
 
@@ -43,10 +45,10 @@ pub impl ReadHistoryImpl of ReadHistory {
     fn at_block(self: StoragePath<History>, block: u64) -> u128 {
         // Invariant: checkpoints before `low` are at most `block`, those from `high` on are later.
         let mut low: u64 = 0;
-        let mut high = self.checkpoints.len();
+        let mut high = self.count.read();
         while low < high {
             let middle = (low + high) / 2;
-            if self.checkpoints.at(middle).read().block <= block {
+            if self.checkpoints.entry(middle).read().block <= block {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -55,7 +57,7 @@ pub impl ReadHistoryImpl of ReadHistory {
         if low == 0 {
             0
         } else {
-            self.checkpoints.at(low - 1).read().value
+            self.checkpoints.entry(low - 1).read().value
         }
     }
 }
@@ -64,20 +66,12 @@ pub impl ReadHistoryImpl of ReadHistory {
 pub impl WriteHistoryImpl of WriteHistory {
     /// Records the value from `block` on; blocks never decrease.
     fn record(self: StoragePath<Mutable<History>>, block: u64, value: u128) {
-        let count = self.checkpoints.len();
-        if count > 0 && self.checkpoints.at(count - 1).read().block == block {
-            self.checkpoints.at(count - 1).write(Checkpoint { block, value });
+        let mut place = self.count.read();
+        if place > 0 && self.checkpoints.entry(place - 1).read().block == block {
+            place -= 1;
         } else {
-            self.checkpoints.append().write(Checkpoint { block, value });
+            self.count.write(place + 1);
         }
-    }
-
-    fn now(self: StoragePath<Mutable<History>>) -> u128 {
-        let count = self.checkpoints.len();
-        if count == 0 {
-            0
-        } else {
-            self.checkpoints.at(count - 1).read().value
-        }
+        self.checkpoints.entry(place).write(Checkpoint { block, value });
     }
 }

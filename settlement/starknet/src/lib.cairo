@@ -1,8 +1,10 @@
 pub mod arithmetic;
 pub mod checkpoints;
+pub mod governance;
 pub mod interfaces;
 pub mod parameters;
 pub mod receipts;
 pub mod signatures;
 pub mod system;
 pub mod token;
+pub mod vault;

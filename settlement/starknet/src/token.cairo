@@ -83,11 +83,11 @@ pub mod CiroToken {
         }
 
         fn total_supply(self: @ContractState) -> u256 {
-            self.supply.as_path().latest().into()
+            self.supply_now().into()
         }
 
         fn balance_of(self: @ContractState, account: ContractAddress) -> u256 {
-            self.balances.entry(account).latest().into()
+            self.balance(account).into()
         }
 
         fn allowance(self: @ContractState, owner: ContractAddress, spender: ContractAddress) -> u256 {
@@ -124,8 +124,8 @@ pub mod CiroToken {
             let holder = get_caller_address();
             let block = get_block_number();
             self.take(holder, value, block);
-            let supply = self.supply.as_path();
-            supply.record(block, supply.now() - value);
+            let supply = self.supply_now();
+            self.supply.as_path().record(block, supply - value);
             self.emit(Transfer { from: holder, to: Zero::zero(), value: amount });
         }
 
@@ -142,21 +142,28 @@ pub mod CiroToken {
 
     #[generate_trait]
     impl Internal of InternalTrait {
+        fn balance(self: @ContractState, account: ContractAddress) -> u128 {
+            self.balances.entry(account).latest()
+        }
+
+        fn supply_now(self: @ContractState) -> u128 {
+            self.supply.as_path().latest()
+        }
+
         /// The caller has checked that `to` is not zero.
         fn move(ref self: ContractState, owner: ContractAddress, to: ContractAddress, value: u128) {
             let block = get_block_number();
             self.take(owner, value, block);
             // Read after the owner's new balance is written: the two may be one account.
-            let balance = self.balances.entry(to);
-            balance.record(block, balance.now() + value);
+            let balance = self.balance(to);
+            self.balances.entry(to).record(block, balance + value);
             self.emit(Transfer { from: owner, to, value: value.into() });
         }
 
         fn take(ref self: ContractState, owner: ContractAddress, value: u128, block: u64) {
-            let history = self.balances.entry(owner);
-            let balance = history.now();
+            let balance = self.balance(owner);
             assert(value <= balance, codes::BALANCE_TOO_LOW);
-            history.record(block, balance - value);
+            self.balances.entry(owner).record(block, balance - value);
         }
     }
 }
