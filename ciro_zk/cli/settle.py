@@ -83,6 +83,10 @@ def open_chain(kind: ChainKind, ledger: Path) -> Chain:
     InputError
         There is no such ledger.
     """
+    if kind is ChainKind.STARKNET:
+        from ciro_zk.settlement.starknet.client import StarknetChain
+
+        return StarknetChain.from_environment()
     if not ledger.exists():
         raise InputError(
             "there is no ledger here", field="--ledger", value=str(ledger), remedy="make one: ciro-zk ledger create FILE --holder ADDRESS"
