@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -20,7 +20,7 @@ from ciro_zk.settlement.interface import Outcome
 from ciro_zk.settlement.ledger.store import Event
 from ciro_zk.settlement.outbox import Action, Inclusion, Signed, Unreachable
 from ciro_zk.settlement.starknet.abi import Abi
-from ciro_zk.settlement.starknet.artifacts import NAMES, load
+from ciro_zk.settlement.starknet.artifacts import NAMES, Artifact, load
 from ciro_zk.settlement.starknet.rpc import Node, NotFound, fields, number, numbers, refusal
 
 FINAL = {"l2": ("ACCEPTED_ON_L2", "ACCEPTED_ON_L1"), "l1": ("ACCEPTED_ON_L1",)}
@@ -28,6 +28,8 @@ RESOURCES = ("l1_gas", "l1_data_gas", "l2_gas")
 MARGIN = 3, 2
 """A bound is the estimate times this ratio."""
 POLL_SECONDS, MOST_POLLS = 2.0, 150
+Bounds = dict[str, tuple[int, int]]
+"""The most of a resource, and the most to pay for one unit of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +135,8 @@ class StarknetChain:
             raise InputError("not our account", field="--as", value=hex(caller), remedy="set STARKNET_ACCOUNT and STARKNET_PRIVATE_KEY")
         action = Action(key="", contract=contract, entry=entry, arguments=arguments)
         signed = self.account.sign(action, self.account.nonce())
-        self.account.send(signed.payload)
-        for _ in range(MOST_POLLS):
-            found = self.account.find(signed.hash)
-            if found is not None:
-                if found.code:
-                    raise SettlementError(found.code)
-                return Done(None, self.events_of(signed.hash))
-            time.sleep(POLL_SECONDS)
-        raise Unreachable(f"{signed.hash} was not included", remedy="look it up; it may still be")
+        self.account.deliver(signed)
+        return Done(None, self.events_of(signed.hash))
 
     def events_of(self, transaction: str) -> tuple[Event, ...]:
         """The events of our contracts in a transaction."""
@@ -213,22 +208,49 @@ class StarknetAccount:
             It would cost more than `max_fee`.
         """
         arguments = self.chain.calldata(action.contract, action.entry, action.arguments)
-        calldata = [1, self.chain.address_of(action.contract), selector(action.entry), len(arguments), *arguments]
-        trial, _ = self._signed(calldata, nonce, dict.fromkeys(RESOURCES, (0, 0)))
+        return self.sign_call(self.chain.address_of(action.contract), action.entry, arguments, nonce)
+
+    def sign_call(self, to: int, entry: str, arguments: list[int], nonce: int) -> Signed:
+        """As `sign`, of felts to any contract."""
+        calldata = [1, to, selector(entry), len(arguments), *arguments]
+        return self._estimated(lambda bounds: self._invoke(calldata, nonce, bounds))
+
+    def sign_declaration(self, artifact: Artifact, nonce: int) -> Signed:
+        """A declaration of a class; raises as `sign` does."""
+        return self._estimated(lambda bounds: self._declare(artifact, nonce, bounds))
+
+    def _estimated(self, build: Callable[[Bounds], tuple[dict[str, Any], int]]) -> Signed:
+        trial, _ = build(dict.fromkeys(RESOURCES, (0, 0)))
         answer = self.chain.node.ask("estimateFee", request=[trial], simulation_flags=[], block_id="latest")
         if not isinstance(answer, list) or len(answer) != 1:
             raise Unreachable("an estimate of something else")
-        transaction, digest = self._signed(calldata, nonce, self._bounds(fields(answer[0], "estimate")))
+        transaction, digest = build(self._bounds(fields(answer[0], "estimate")))
         return Signed(hex(digest), json.dumps(transaction, sort_keys=True).encode())
 
     def send(self, payload: bytes) -> None:
         """Sends it; a node that has it already, or has moved past its nonce, is content."""
+        transaction = json.loads(payload)
         try:
-            self.chain.node.ask("addInvokeTransaction", invoke_transaction=json.loads(payload))
+            if transaction["type"] == "DECLARE":
+                self.chain.node.ask("addDeclareTransaction", declare_transaction=transaction)
+            else:
+                self.chain.node.ask("addInvokeTransaction", invoke_transaction=transaction)
         except Unreachable as error:
             text = str(error)
             if "-32" in text or not any(word in text for word in ("already", "ALREADY", "DUPLICATE", "nonce", "NONCE")):
                 raise
+
+    def deliver(self, signed: Signed) -> None:
+        """Sends it, and waits until it is included; raises as `StarknetChain.invoke` does."""
+        self.send(signed.payload)
+        for _ in range(MOST_POLLS):
+            found = self.find(signed.hash)
+            if found is not None:
+                if found.code:
+                    raise SettlementError(found.code)
+                return
+            time.sleep(POLL_SECONDS)
+        raise Unreachable(f"{signed.hash} was not included", remedy="look it up; it may still be")
 
     def find(self, transaction: str) -> Inclusion | None:
         try:
@@ -253,7 +275,7 @@ class StarknetAccount:
     def receipt_of(self, job: int) -> int:
         return int(self.chain.call("JobManager", "job_of", job)[-1])
 
-    def _bounds(self, estimate: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    def _bounds(self, estimate: dict[str, Any]) -> Bounds:
         times, over = MARGIN
         bounds = {}
         for resource in RESOURCES:
@@ -267,26 +289,43 @@ class StarknetAccount:
             )
         return bounds
 
-    def _signed(self, calldata: list[int], nonce: int, bounds: dict[str, tuple[int, int]]) -> tuple[dict[str, Any], int]:
+    def _invoke(self, calldata: list[int], nonce: int, bounds: Bounds) -> tuple[dict[str, Any], int]:
         """The transaction as a node takes it, and its hash."""
-        models, transactions = _library("net.client_models"), _library("net.models.transaction")
-        resources = {name: models.ResourceBounds(max_amount=amount, max_price_per_unit=price) for name, (amount, price) in bounds.items()}
-        transaction = transactions.InvokeV3(
+        invoke = _library("net.models.transaction").InvokeV3(
             version=3,
             signature=[],
             tip=0,
             nonce=nonce,
-            resource_bounds=models.ResourceBoundsMapping(**resources),
+            resource_bounds=_resources(bounds),
             calldata=calldata,
             sender_address=self.address,
         )
+        return self._document(invoke, "INVOKE", nonce, bounds, calldata=[hex(felt) for felt in calldata])
+
+    def _declare(self, artifact: Artifact, nonce: int, bounds: Bounds) -> tuple[dict[str, Any], int]:
+        """The declaration as a node takes it, and its hash."""
+        schema = _library("net.schemas.rpc.contract").SierraContractClassSchema()
+        sierra = {key: artifact.sierra[key] for key in ("abi", "contract_class_version", "entry_points_by_type", "sierra_program")}
+        declare = _library("net.models.transaction").DeclareV3(
+            version=3,
+            signature=[],
+            tip=0,
+            nonce=nonce,
+            resource_bounds=_resources(bounds),
+            sender_address=self.address,
+            compiled_class_hash=artifact.compiled_class_hash,
+            contract_class=schema.load(sierra),
+        )
+        hashes = {"compiled_class_hash": hex(artifact.compiled_class_hash), "contract_class": sierra}
+        return self._document(declare, "DECLARE", nonce, bounds, **hashes)
+
+    def _document(self, transaction: Any, kind: str, nonce: int, bounds: Bounds, **more: Any) -> tuple[dict[str, Any], int]:
         digest = int(transaction.calculate_hash(self.chain.chain_id))
         r, s = _library("hash.utils").message_signature(digest, self._private_key)
         document = {
-            "type": "INVOKE",
+            "type": kind,
             "version": "0x3",
             "sender_address": hex(self.address),
-            "calldata": [hex(felt) for felt in calldata],
             "signature": [hex(r), hex(s)],
             "nonce": hex(nonce),
             "resource_bounds": {
@@ -297,8 +336,15 @@ class StarknetAccount:
             "account_deployment_data": [],
             "nonce_data_availability_mode": "L1",
             "fee_data_availability_mode": "L1",
+            **more,
         }
         return document, digest
+
+
+def _resources(bounds: Bounds) -> Any:
+    models = _library("net.client_models")
+    limits = {name: models.ResourceBounds(max_amount=amount, max_price_per_unit=price) for name, (amount, price) in bounds.items()}
+    return models.ResourceBoundsMapping(**limits)
 
 
 def plain(value: Any) -> Any:

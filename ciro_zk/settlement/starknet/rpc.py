@@ -17,8 +17,8 @@ from ciro_zk.settlement.parameters import CODES
 
 MOST_BYTES = 64 << 20
 """Of one answer."""
-NOT_FOUND = frozenset({20, 24, 29})
-"""Contract, block or transaction not found."""
+NOT_FOUND = frozenset({20, 24, 28, 29})
+"""Contract, block, class or transaction not found."""
 _FELT = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 

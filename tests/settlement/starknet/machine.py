@@ -269,11 +269,13 @@ class Machine:
             self._abis[class_hash] = Abi(json.loads(build.load(path)["sierra"]["abi"]), lambda names: self.ask("selectors", names=names))
         return class_hash, self._abis[class_hash]
 
-    def deploy(self, artifact: str | Path, *arguments: Any, caller: int = 0, salt: int = 0, address: int | None = None) -> Contract:
+    def deploy(
+        self, artifact: str | Path, *arguments: Any, caller: int = 0, salt: int = 0, address: int | None = None, raw: bool = False
+    ) -> Contract:
         """Deploys, at `address` if one is given; `arguments` are the constructor's. Raises as `Contract.invoke` does."""
         class_hash, abi = self.declare(artifact)
         plain = [a.address if isinstance(a, Contract) else a for a in arguments]
-        calldata = abi.arguments("constructor", plain)
+        calldata = plain if raw else abi.arguments("constructor", plain)
         answer = self.ask("deploy", class_hash=class_hash, calldata=calldata, caller=caller, salt=salt, address=address)
         name = artifact.name.partition("-")[0].partition(".")[0] if isinstance(artifact, Path) else artifact
         contract = Contract(self, name, abi, answer["address"])

@@ -14,8 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from settlement.starknet.machine import Contract, Machine, Reverted
+from starknet_py.hash.address import compute_address
 
 from ciro_zk.settlement.arithmetic import selector, short_string
+from ciro_zk.settlement.starknet.artifacts import NAMES, Artifact, load
+from ciro_zk.settlement.starknet.deploy import DEPLOYER
 from ciro_zk.signatures import StarkSignatures
 
 CHAIN_ID = short_string("CIRO_STAND_IN")
@@ -43,6 +46,7 @@ class StandIn:
     blocks: list[int] = field(default_factory=list)
     final: bool = True
     asked: list[str] = field(default_factory=list)
+    classes: dict[int, Artifact] = field(default_factory=dict)
 
     def answer(self, method: str, params: dict[str, Any]) -> Any:
         self.asked.append(method)
@@ -99,22 +103,32 @@ class StandIn:
         if int(invoke_transaction["nonce"], 16) != self.nonces.get(sender, 0):
             raise RpcError(52, "Invalid transaction nonce")
         self.nonces[sender] = self.nonces.get(sender, 0) + 1
-        self.block += 1
-        self.blocks.append(self.block << 64)
-        receipt = {"transaction_hash": hex(digest), "block_hash": hex(self.blocks[-1]), "block_number": self.block, "events": []}
         before = self.machine.snapshot()
         try:
             events = self._execute(invoke_transaction)
-            receipt |= {"execution_status": "SUCCEEDED", "finality_status": "ACCEPTED_ON_L2", "events": events}
+            self._include(digest, {"execution_status": "SUCCEEDED", "events": events})
         except Reverted as refused:
             self.machine.restore(before)
-            receipt |= {
-                "execution_status": "REVERTED",
-                "finality_status": "ACCEPTED_ON_L2",
-                "revert_reason": f"0x{refused.data[0]:x} ('{refused.code}')",
-            }
-        self.receipts[digest] = receipt
+            reason = f"0x{refused.data[0]:x} ('{refused.code}')"
+            self._include(digest, {"execution_status": "REVERTED", "revert_reason": reason})
         return {"transaction_hash": hex(digest)}
+
+    def rpc_addDeclareTransaction(self, declare_transaction: dict[str, Any]) -> dict[str, str]:
+        digest = self._check(declare_transaction)
+        sender = int(declare_transaction["sender_address"], 16)
+        self.nonces[sender] = self.nonces.get(sender, 0) + 1
+        self.classes[self._declared(declare_transaction).class_hash] = self._declared(declare_transaction)
+        self._include(digest, {"execution_status": "SUCCEEDED"})
+        return {"transaction_hash": hex(digest)}
+
+    def rpc_getClass(self, class_hash: str, block_id: Any) -> dict[str, Any]:
+        if int(class_hash, 16) not in self.classes:
+            raise RpcError(28, "Class hash not found")
+        return {}
+
+    def rpc_getClassHashAt(self, contract_address: str, block_id: Any) -> str:
+        self._contract(int(contract_address, 16))
+        return "0x1"
 
     def rpc_getTransactionReceipt(self, transaction_hash: str) -> dict[str, Any]:
         if int(transaction_hash, 16) not in self.receipts:
@@ -130,6 +144,20 @@ class StandIn:
 
     # --- inside
 
+    def _include(self, digest: int, receipt: dict[str, Any]) -> None:
+        self.block += 1
+        self.blocks.append(self.block << 64)
+        place = {"transaction_hash": hex(digest), "block_hash": hex(self.blocks[-1]), "block_number": self.block}
+        self.receipts[digest] = {"events": [], "finality_status": "ACCEPTED_ON_L2"} | place | receipt
+
+    def _declared(self, transaction: dict[str, Any]) -> Artifact:
+        """The artefact whose class this is: the VM runs its CASM, which a sequencer would compile."""
+        for name in NAMES:
+            artifact = load(name)
+            if transaction["contract_class"]["sierra_program"] == artifact.sierra["sierra_program"]:
+                return artifact
+        raise RpcError(10, "Invalid contract class")
+
     def _contract(self, address: int) -> Contract:
         if address not in self.machine.contracts:
             raise RpcError(20, "Contract not found")
@@ -144,21 +172,27 @@ class StandIn:
     def _check(self, transaction: dict[str, Any]) -> int:
         """The hash, computed again from the document, and its signature."""
         from starknet_py.net.client_models import ResourceBounds, ResourceBoundsMapping
-        from starknet_py.net.models.transaction import InvokeV3
+        from starknet_py.net.models.transaction import DeclareV3, InvokeV3
+        from starknet_py.net.schemas.rpc.contract import SierraContractClassSchema
 
         bounds = {
             name: ResourceBounds(**{key: int(value, 16) for key, value in limits.items()})
             for name, limits in transaction["resource_bounds"].items()
         }
-        invoke = InvokeV3(
-            version=3,
-            signature=[],
-            tip=0,
-            nonce=int(transaction["nonce"], 16),
-            resource_bounds=ResourceBoundsMapping(**bounds),
-            calldata=[int(felt, 16) for felt in transaction["calldata"]],
-            sender_address=int(transaction["sender_address"], 16),
-        )
+        common = {
+            "version": 3,
+            "signature": [],
+            "tip": 0,
+            "nonce": int(transaction["nonce"], 16),
+            "resource_bounds": ResourceBoundsMapping(**bounds),
+            "sender_address": int(transaction["sender_address"], 16),
+        }
+        invoke: InvokeV3 | DeclareV3
+        if transaction["type"] == "DECLARE":
+            parsed = SierraContractClassSchema().load(transaction["contract_class"])
+            invoke = DeclareV3(compiled_class_hash=int(transaction["compiled_class_hash"], 16), contract_class=parsed, **common)
+        else:
+            invoke = InvokeV3(calldata=[int(felt, 16) for felt in transaction["calldata"]], **common)
         digest = invoke.calculate_hash(CHAIN_ID)
         r, s = (int(part, 16) for part in transaction["signature"])
         if not StarkSignatures().verify(self.keys[invoke.sender_address], digest, r, s):
@@ -167,8 +201,16 @@ class StandIn:
 
     def _execute(self, transaction: dict[str, Any]) -> list[dict[str, Any]]:
         self._check(transaction)
+        if transaction["type"] == "DECLARE":
+            return []
         felts = [int(felt, 16) for felt in transaction["calldata"]]
         assert felts[0] == 1 and felts[3] == len(felts) - 4
+        if felts[1] == DEPLOYER:
+            class_hash, salt, _, _, *arguments = felts[4:]
+            name = next(NAMES[name] for name in NAMES if load(name).class_hash == class_hash)
+            address = compute_address(class_hash=class_hash, constructor_calldata=arguments, salt=salt, deployer_address=0)
+            self.machine.deploy(name, *arguments, address=address, raw=True)
+            return []
         contract = self._contract(felts[1])
         entry = self._entry(contract, felts[2])
         answer = self.machine.ask(

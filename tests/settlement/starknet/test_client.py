@@ -10,15 +10,18 @@ import pytest
 from settlement.starknet.machine import Machine
 from settlement.starknet.rpc_node import CHAIN_ID, StandIn, serve
 
+import ciro_zk.settlement.starknet.artifacts
 from ciro_zk.errors import InputError, SettlementError
 from ciro_zk.settlement.arithmetic import selector
 from ciro_zk.settlement.outbox import Action, Outbox, State, Unreachable
 from ciro_zk.settlement.starknet.artifacts import NAMES, load
 from ciro_zk.settlement.starknet.client import StarknetAccount, StarknetChain
+from ciro_zk.settlement.starknet.deploy import deploy
 from ciro_zk.settlement.starknet.rpc import Node, refusal
 from ciro_zk.signatures import StarkSignatures
 
 HOLDER, KEY, OTHER = 1000, 77, 2000
+ARTIFACTS = Path(ciro_zk.settlement.starknet.artifacts.__file__).parents[1] / "artifacts"
 CIRO = 10**18
 
 
@@ -130,6 +133,19 @@ def test_the_names_of_refusals_are_found_in_what_nodes_say() -> None:
     assert refusal("Failure reason: 0x57524f4e475f5354415445.") == "WRONG_STATE"
     assert refusal("Error in contract: Failed to deserialize param #1") == "MALFORMED_CALLDATA"
     assert refusal("out of gas ('SOMETHING_ELSE')") == ""
+
+
+def test_declares_deploys_and_configures_and_goes_on_where_it_was(chain: StarknetChain, stand_in: StandIn) -> None:
+    assert chain.account is not None
+    names = tuple(name for name in NAMES if (ARTIFACTS / f"{NAMES[name]}.json.gz").exists())
+    genesis = {"holder": HOLDER, "signers": (1, 2, 3, 4, 5), "guardians": (6, 7, 8), "reporters": (11, 12, 13, 14, 15)}
+    addresses = deploy(chain.account, genesis, names)
+    nonce = chain.account.nonce()
+    assert deploy(chain.account, genesis, names) == addresses and chain.account.nonce() == nonce == (
+        3 if len(names) == len(NAMES) else 2
+    ) * len(names)
+    chain.addresses.update(addresses)
+    assert chain.call("CiroToken", "balance_of", HOLDER) == 10**27
 
 
 @pytest.mark.parametrize("name", ["CiroToken"])
