@@ -5,18 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from settlement.world import GUARDIANS, HOLDER, REPORTERS, SIGNATURES, SIGNERS, START, World, populate
+from settlement.starknet.machine import Machine
+from settlement.starknet.network import CLASSES, StarknetNetwork
+from settlement.world import GENESIS, SIGNATURES, World, populate
 
-from ciro_zk.settlement.ledger.chain import EmbeddedLedger, Genesis
+from ciro_zk.settlement.ledger.chain import EmbeddedLedger
+from settlement.starknet import build
 
-GENESIS = Genesis(holder=HOLDER, signers=SIGNERS, guardians=GUARDIANS, reporters=REPORTERS, time=START)
+
+@pytest.fixture(scope="session")
+def populated_network() -> Iterator[tuple[StarknetNetwork, tuple[int, int, int]]]:
+    """The contracts with people in them, and the snapshot of that state."""
+    if reason := build.missing():
+        pytest.skip(reason)
+    if lacking := sorted(set(CLASSES.values()) - set(build.contracts())):
+        pytest.skip(f"not ported yet: {', '.join(lacking)}")
+    with Machine() as machine:
+        network = StarknetNetwork(machine, genesis=GENESIS)
+        populate(network)
+        yield network, network.snapshot()
 
 
-@pytest.fixture(params=["ledger"])
+@pytest.fixture(params=["ledger", "starknet"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """A populated system; its invariants are checked when the scenario is over."""
-    ledger = EmbeddedLedger(genesis=GENESIS, signatures=SIGNATURES)
-    populate(ledger)
-    found = World(ledger)
+    if request.param == "ledger":
+        ledger = EmbeddedLedger(genesis=GENESIS, signatures=SIGNATURES)
+        populate(ledger)
+        found = World(ledger)
+    else:
+        network, snapshot = request.getfixturevalue("populated_network")
+        network.restore(snapshot)
+        found = World(network)
     yield found
     found.check_invariants()

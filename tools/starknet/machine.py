@@ -14,7 +14,8 @@ import sys
 import traceback
 from types import SimpleNamespace
 
-import fast_vm  # first: it prepares cairo-lang for this interpreter
+import exact_vm  # first: it prepares cairo-lang for this interpreter
+import fast_vm
 from starkware.crypto.signature.signature import private_to_stark_key, sign
 from starkware.starknet.business_logic.state.state_api import SyncState
 from starkware.starknet.business_logic.state.state_api_objects import BlockInfo
@@ -100,6 +101,7 @@ class Machine:
         self.config = Config()
         self.time = self.number = 0
         self.snapshots: dict[int, tuple] = {}
+        self.execute = fast_vm.execute
 
     def register(self, artifact):
         """Reads an artefact of build.py; answers its class hash."""
@@ -140,7 +142,7 @@ class Machine:
     def _run(self, caller, contract, entry_point, calldata, kind):
         if contract not in self.state.class_hashes:
             raise ValueError(f"no contract at {contract:#x}")
-        info = fast_vm.execute(
+        return self.execute(
             state=self.state,
             config=self.config,
             caller=caller,
@@ -150,13 +152,6 @@ class Machine:
             kind=kind,
             steps=STEPS,
         )
-        return {
-            "failed": bool(info.failure_flag),
-            "data": info.retdata,
-            "events": [[e.from_address, e.keys, e.data] for e in info.get_sorted_events()],
-            "messages": [[m.from_address, m.to_address, m.payload] for m in info.get_sorted_l2_to_l1_messages()],
-            "steps": info.execution_resources.n_steps,
-        }
 
     def block(self, number, time, chain_id):
         """Sets those that are not None."""
@@ -196,7 +191,7 @@ class Machine:
 
     def exact(self, value):
         """Runs with StarkWare's unchanged VM instead of the quick one, to compare the two."""
-        fast_vm.EXACT = value
+        self.execute = exact_vm.execute if value else fast_vm.execute
 
     def class_hashes(self, sierra, casm):
         """The class hash and the compiled class hash of the compiler's two output files."""
