@@ -88,7 +88,7 @@ class Invariants:
         stake = sum(each.assets + each.unbonding_assets for each in pools)
         self.holds(balances[vault.address] >= stake, "StakeVault holds all stake", step)
         self.holds(all(each.locked >= 0 and each.shares >= 0 and each.unbonding_shares >= 0 for each in pools), "nothing is negative", step)
-        self.holds(balances[pool.address] >= pool._funds[()] >= pool._reserved[()] >= 0, "CdcPool holds its funds", step)
+        self.holds(balances[pool.address] >= pool._funds[()] >= pool._reserved() >= 0, "CdcPool holds its funds", step)
 
     def withdrawable(self, ledger: EmbeddedLedger, step: Step) -> None:
         """One account's credit and one request, in turn: whoever is owed something can take it now."""

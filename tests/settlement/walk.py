@@ -214,6 +214,8 @@ class Walk:
 
     def act(self) -> None:
         """One decision, of one step or a few."""
+        if self.chance(3) and self.world.see("GovernanceTreasury.paused"):
+            self.wait(86_400)
         draw = self.choose(1_000)
         if draw < 500:
             self.job()
