@@ -42,7 +42,7 @@ def url(stand_in: StandIn) -> Iterator[str]:
 
 @pytest.fixture
 def chain(url: str) -> StarknetChain:
-    chain = StarknetChain(Node(url, timeout=0.7), {name: 0x70 + place for place, name in enumerate(NAMES)})
+    chain = StarknetChain(Node(url), {name: 0x70 + place for place, name in enumerate(NAMES)})
     chain.account = StarknetAccount(chain, HOLDER, KEY)
     return chain
 
@@ -88,12 +88,12 @@ def test_a_node_that_fails_changes_nothing(chain: StarknetChain, stand_in: Stand
     assert chain.account is not None
     outbox = Outbox(tmp_path / "outbox.sqlite", chain.account)
     outbox.put(transfer())
-    stand_in.fault = fault
+    stand_in.fault, chain.node.timeout = fault, 0.7
     for read in (lambda: chain.block, lambda: chain.call("CiroToken", "balance_of", HOLDER)):
         with pytest.raises(Unreachable):
             read()
     assert not outbox.step() and outbox.rows()[0].state is State.PENDING
-    stand_in.fault = ""
+    stand_in.fault, chain.node.timeout = "", 30
     for _ in range(4):
         outbox.step()
     assert outbox.rows()[0].state is State.FINAL and chain.call("CiroToken", "balance_of", OTHER) == CIRO
