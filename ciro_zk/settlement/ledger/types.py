@@ -102,7 +102,11 @@ def from_calldata(function: Callable[..., Any], felts: tuple[int, ...]) -> tuple
 
     def item(parameter: Parameter) -> int:
         value = _next(left)
-        return value + (_next(left) << 128) if parameter.unsigned.felts == 2 else value
+        if parameter.unsigned.felts == 1:
+            return value
+        if value >> 128:
+            raise _malformed(f"{parameter.name}: its low half has more than 128 bits")
+        return value + (_next(left) << 128)
 
     arguments: list[Any] = []
     for parameter in parameters(function):

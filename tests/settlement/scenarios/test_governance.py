@@ -133,6 +133,25 @@ def test_what_the_call_refuses_leaves_the_operation_as_it_was(world: World) -> N
     assert world.see("JobManager.parameter_of", short_string("platform_fee")) == 250
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("GovernanceTreasury", "grant", 1),
+        ("GovernanceTreasury", "grant", 1, 2, 3),
+        ("GovernanceTreasury", "grant", 1, 2**128),
+        ("StakeVault", "unlock", 1, 2),
+        ("StakeVault", "unlock", 1, 2**128, 0),
+        ("StakeVault", "unlock", 1, 0, 2**128),
+    ],
+    ids=["short", "long", "wide", "half", "wide-low", "wide-high"],
+)
+def test_calldata_that_the_called_contract_cannot_read(world: World, call: tuple[object, ...]) -> None:
+    waiting = queued(world, call)
+    world.chain.advance(1, 10 * DAY)
+    with world.refused("MALFORMED_CALLDATA"):
+        execute(world, waiting, call)
+
+
 def test_a_grant_pays_once_the_treasury_can(world: World) -> None:
     waiting = queued(world, GRANT)
     world.chain.advance(1, 2 * DAY)
