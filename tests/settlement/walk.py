@@ -451,8 +451,9 @@ class Walk:
             return
         digests = (31, 99, 33, 0, short_string("standard"), 100)
         key = self.signer(job.worker)
-        signature = SIGNATURES.sign(key, self.world.see("JobManager.receipt_hash", number, *digests))
-        self.try_(CHALLENGER, "ProofRegistry.commit_challenge", number, hash_words(number, CHALLENGER, 5, 0))
+        receipt = self.world.see("JobManager.receipt_hash", number, *digests)
+        signature = SIGNATURES.sign(key, receipt)
+        self.try_(CHALLENGER, "ProofRegistry.commit_challenge", number, hash_words(number, CHALLENGER, 5, receipt))
         self.ledger.advance(1, 12)
         arguments = (number, *digests, SIGNATURES.public_key(key), *signature, 5)
         self.try_(CHALLENGER, "ProofRegistry.report_equivocation", *arguments)

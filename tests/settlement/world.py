@@ -5,7 +5,7 @@ Every scenario is written against `Chain`, and so runs on each implementation (`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, Protocol
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 
 from ciro_zk.errors import SettlementError
-from ciro_zk.settlement.arithmetic import hash_words, short_string
-from ciro_zk.settlement.ledger.chain import Genesis
+from ciro_zk.settlement.arithmetic import hash_words, selector, short_string
+from ciro_zk.settlement.ledger.chain import EmbeddedLedger, Genesis
 from ciro_zk.settlement.ledger.jobs import Job
 from ciro_zk.settlement.ledger.registry import Session
 from ciro_zk.settlement.ledger.store import Event
-from ciro_zk.settlement.parameters import EPOCH, VerificationMethod, Vote
+from ciro_zk.settlement.parameters import DELAY_UPGRADE, EPOCH, VOTE_PERIOD, VerificationMethod, Vote
 from ciro_zk.signatures import StarkSignatures
 
 CIRO = 10**18
@@ -117,10 +117,19 @@ class World:
 
     @contextmanager
     def refused(self, code: str) -> Iterator[None]:
-        """The call inside is refused with this code."""
+        """The call inside is refused with this code, and nothing has changed."""
+        before = self.state()
         with pytest.raises(SettlementError) as caught:
             yield
         assert caught.value.code == code
+        assert self.state() == before
+
+    def state(self) -> Any:
+        """All that is stored, where the implementation shows it; else what the contracts owe and hold."""
+        if isinstance(self.chain, EmbeddedLedger):
+            return self.chain.store.cells()
+        held = tuple(self.balance(self.chain.addresses[name]) for name in ("JobManager", "StakeVault", "CdcPool"))
+        return held, tuple(self.see("JobManager.totals")), self.balance(CLIENT), self.balance(CHALLENGER)
 
     def wait(self, seconds: int = 0, blocks: int = 1) -> None:
         """Time passes, and every worker stays alive."""
@@ -231,6 +240,42 @@ class World:
         self.wait()
         self.do(challenger, "ProofRegistry.challenge", job, salt, 99)
 
+    def equivocation(self, job: int, worker: int, *, output: int = 34, salt: int = SALT, **receipt: int) -> tuple[int, ...]:
+        """The arguments of `report_equivocation`: another receipt of the job, and the salt of its commitment."""
+        return (*self.receipt(job, worker, output=output, **receipt), salt)
+
+    def convict(self, job: int, worker: int, *, reporter: int = CHALLENGER, output: int = 34) -> None:
+        """A commitment to another receipt of the job, a block later the receipt."""
+        report = self.equivocation(job, worker, output=output)
+        receipt = self.see("JobManager.receipt_hash", job, *report[:6])
+        self.do(reporter, "ProofRegistry.commit_challenge", job, hash_words(job, reporter, SALT, receipt))
+        self.wait()
+        self.do(reporter, "ProofRegistry.report_equivocation", job, *report)
+
+    # --- governance
+
+    def queued(self, contract: str, entry: str, *arguments: int) -> Callable[[], None]:
+        """A call that the supply's holder has voted for and whose delay is over: what makes it.
+
+        The arguments are felts. It takes seventeen days, which jobs are better submitted after.
+        """
+        self.wait()
+        target = self.chain.addresses[contract]
+        proposal = self.do(HOLDER, "GovernanceTreasury.propose", target, selector(entry), arguments, ())
+        self.do(HOLDER, "GovernanceTreasury.vote", proposal, True, ())
+        self.wait(VOTE_PERIOD)
+        operation = self.do(ANYONE, "GovernanceTreasury.queue", proposal)
+        self.wait(DELAY_UPGRADE)
+        return lambda: self.do(ANYONE, "GovernanceTreasury.execute", operation, arguments)
+
+    def freeze(self) -> Callable[[], None]:
+        """What freezes the native verifier's version."""
+        return self.queued("ProofRegistry", "freeze_version", 1)
+
+    def pause(self) -> None:
+        for guardian in GUARDIANS[:2]:
+            self.do(guardian, "GovernanceTreasury.pause")
+
     # --- what always holds
 
     def check_invariants(self) -> None:
@@ -251,7 +296,7 @@ class World:
         }
         assert sum(self.balance(account) for account in accounts) == supply
         assert self.balance(self.chain.addresses["JobManager"]) == sum(self.see("JobManager.totals"))
-        pools = [self.see("StakeVault.pool_of", worker) for worker in WORKERS]
+        pools = [self.see("StakeVault.pool_of", worker) for worker in (*WORKERS, STRANGER)]
         assert self.balance(self.chain.addresses["StakeVault"]) == sum(pool[0] + pool[2] for pool in pools)
         funds, reserved = self.see("CdcPool.funds")
         assert self.balance(self.chain.addresses["CdcPool"]) == funds >= reserved

@@ -20,6 +20,8 @@ from ciro_zk.settlement.ledger.models import Model
 from ciro_zk.settlement.ledger.registry import Version
 from ciro_zk.settlement.ledger.types import U8, U32, U64, U128, U256, Address, Felt, Flag
 from ciro_zk.settlement.parameters import (
+    ATTESTER_SIZES,
+    COMMITTEE_SIZE,
     FEE_CAP,
     JOB_BOND_FACTOR,
     JOB_DURATION,
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
 
 BPS = 10_000
 RECEIPT_VERSION = 1
-FEWEST_WORKERS = 4
-"""A worker and three attesters."""
+FEWEST_WORKERS = 1 + ATTESTER_SIZES[0] + COMMITTEE_SIZE
+"""A worker, attesters, and a committee of others: without one, whoever challenges an honest result has it refunded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class JobManager(Contract):
         self._escrow = Map(self, "escrow", 0)
         self._bonds = Map(self, "bonds", 0)
         self._credited = Map(self, "credited", 0)
+        self._made_whole = Map(self, "made_whole", 0)
 
     # --- the client
 
@@ -223,7 +226,7 @@ class JobManager(Contract):
         seed = hash_words(self.chain.block_hash(found.seed_block), job, 1000 + found.round)
         worker, trial = 0, 0
         while True:
-            worker, trial = self.call(self.chain.pool.draw, seed, trial, found.capabilities, found.bond)
+            worker, trial = self.call(self.chain.pool.draw, seed, found.seed_block, 0, trial, found.capabilities, found.bond)
             if worker == 0 or worker not in (found.client, found.coordinator):
                 break
         if worker == 0:
@@ -334,13 +337,14 @@ class JobManager(Contract):
     def time_out(self, job: U256) -> None:
         """Anyone, of an acknowledged job past its deadline: refunded, and the worker slashed as Unavailable.
 
-        UNKNOWN_JOB, WRONG_STATE, NOT_ACKNOWLEDGED, DEADLINE_OPEN."""
+        UNKNOWN_JOB, WRONG_STATE, NOT_ACKNOWLEDGED, VERIFIER_FROZEN, DEADLINE_OPEN."""
         found = self._existing(job)
         require(found.state == JobState.ASSIGNED, "WRONG_STATE")
         require(found.deadline != 0, "NOT_ACKNOWLEDGED")
+        require(not self._frozen(found), "VERIFIER_FROZEN")
         require(self.time > found.deadline, "DEADLINE_OPEN")
         self._close_refunded(job, found, Outcome.TIMED_OUT)
-        self._slash(found, SlashReason.UNAVAILABLE, 0, 0, 0)
+        self._slash(job, found, SlashReason.UNAVAILABLE, 0, 0, 0)
 
     # --- the end
 
@@ -372,22 +376,23 @@ class JobManager(Contract):
         require(vote in (Vote.REJECTED, Vote.UNAVAILABLE), "NOT_REJECTED")
         require(not self._frozen(found), "VERIFIER_FROZEN")
         self._close_refunded(job, found, Outcome.REJECTED)
-        self._slash(found, _offence(found, vote), 0, 0, 0)
+        self._slash(job, found, _offence(found, vote), 0, 0, 0)
 
     @external
     def expire(self, job: U256) -> None:
-        """Anyone: a queued job after its time, a result without a verdict after its own, or of a frozen verifier at once; refunded, no
-        slash.
+        """Anyone: a queued job after its time, a result without a verdict after its own, any open job of a frozen verifier at once;
+        refunded, no slash. A disputed one is ended by `ProofRegistry.resolve`.
 
         UNKNOWN_JOB, WRONG_STATE, VERDICT_EXISTS, NOT_EXPIRED.
         """
         found = self._existing(job)
-        require(found.state in (JobState.QUEUED, JobState.SUBMITTED), "WRONG_STATE")
+        frozen = self._frozen(found)
+        require(found.state in (JobState.QUEUED, JobState.SUBMITTED) or (frozen and found.state == JobState.ASSIGNED), "WRONG_STATE")
         if found.state == JobState.QUEUED:
-            require(self.time > found.queue_ends, "NOT_EXPIRED")
+            require(frozen or self.time > found.queue_ends, "NOT_EXPIRED")
             self._refund(job, found)
             return
-        if not self._frozen(found):
+        if not frozen:
             vote, _, _, _ = self.call(self.chain.registry.verdict_of, job)
             require(vote == Vote.NONE, "VERDICT_EXISTS")
             require(self.time > found.submitted + found.verdict_expiry, "NOT_EXPIRED")
@@ -428,7 +433,7 @@ class JobManager(Contract):
         elif vote in (Vote.REJECTED, Vote.UNAVAILABLE):
             self.call(self.chain.pool.record_rejected, found.worker)
         if vote in (Vote.REJECTED, Vote.UNAVAILABLE):
-            self._slash(found, _offence(found, vote), 0 if open_job or found.unprovable else found.price, challenger, bond)
+            self._slash(job, found, _offence(found, vote), 0 if open_job or found.unprovable else found.price, challenger, bond)
 
     @external
     def convict(self, job: U256, reporter: Address, bond: U128) -> None:
@@ -441,7 +446,7 @@ class JobManager(Contract):
         else:
             self.call(self.chain.pool.record_rejected, found.worker)
         paid = found.state == JobState.PAID and not found.unprovable
-        self._slash(found, SlashReason.MALICIOUS, found.price if paid else 0, reporter, bond)
+        self._slash(job, found, SlashReason.MALICIOUS, found.price if paid else 0, reporter, bond)
 
     # --- views
 
@@ -602,8 +607,13 @@ class JobManager(Contract):
             if part:
                 self.call(self.chain.token.transfer, self.chain.addresses[receiver], part)
 
-    def _slash(self, job: Job, reason: SlashReason, loss: int, challenger: int, bond: int) -> None:
-        self.call(self.chain.vault.slash, job.worker, int(reason), job.bond, job.client, loss, challenger, bond)
+    def _slash(self, number: int, job: Job, reason: SlashReason, loss: int, challenger: int, bond: int) -> None:
+        """The client gets `loss` out of it, less what earlier slashes of the job gave: two offences do not pay it twice."""
+        whole = self._made_whole[number]
+        loss = max(loss - whole, 0)
+        amount = self.call(self.chain.vault.slash, job.worker, int(reason), job.bond, job.client, loss, challenger, bond)
+        if loss:
+            self._made_whole[number] = whole + min(amount, loss)
 
 
 def _offence(job: Job, vote: int) -> SlashReason:

@@ -1,9 +1,12 @@
 """CdcPool: who works, at which tier, who is drawn, and what an epoch's rewards are.
 
 *Drawing.* The ticket weight of a worker is its free stake × tier priority × reputation, written at its heartbeat. Trial i of a seed takes
-h = keccak(seed, i), a place h mod 2¹²⁸ mod n in the list, and accepts it if ⌊h / 2¹²⁸⌋ mod B < weight, where B is the greatest weight
-written in this period of 900 s or the last, in one of which every worker that is alive wrote its own. Each is accepted in proportion to
-its weight, and splitting a stake gains nothing.
+h = keccak(seed, i), the place h mod 2¹²⁸ mod n in the list, n the least power of two that holds it, and accepts it if
+⌊⌊h / 2¹²⁸⌋ B / 2¹²⁸⌋ < weight, where B is the greatest weight written in this period of 900 s or the last, in one of which every worker
+that is alive wrote its own. Each is accepted in proportion to its weight, and splitting a stake gains nothing. Once the seed can be read
+nobody can turn a draw to another worker: who registers after the seed's block is passed over, who leaves leaves a hole, and a higher
+bound only refuses more. A draw that is repeated because too few were found takes a quarter of the bound each time, so that one large
+stake does not keep small ones from ever attesting.
 
 *Rewards.* Of an epoch, w = ⌊(S⁴ F)^(1/5)⌋ (1 + P)(1 + U)(1 + tier bonus)(1 + z/2), reward = min(R w / Σ w, F): S the least stake held and
 F the platform fees of the worker's paid jobs, both in micro-CIRO, z the share of F from proven inference, P = 0.5 verified / submitted,
@@ -60,7 +63,7 @@ LOST = {Outcome.TIMED_OUT: REPUTATION_TIMEOUT, Outcome.REJECTED: REPUTATION_DISP
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A registered worker; `place` is its index in the list plus one, `tier` 0 is below Basic, times in seconds."""
+    """A registered worker; `place` is its index in the list plus one, `tier` 0 is below Basic, times in seconds, `since` a block."""
 
     place: int = 0
     key: int = 0
@@ -76,6 +79,7 @@ class Worker:
     commission: int = 0
     next_commission: int = 0
     commission_time: int = 0
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ class CdcPool(PriceFeed, Contract):
         self._keys = Map(self, "keys", 0)
         self._list = Map(self, "list", 0)
         self._length = Map(self, "length", 0)
+        self._num_workers = Map(self, "num_workers", 0)
+        self._holes = Map(self, "holes", 0)
         self._bounds = Map(self, "bounds", 0)
         self._coordinators = Map(self, "coordinators", 0)
         self._records = Map(self, "records", Record())
@@ -135,8 +141,10 @@ class CdcPool(PriceFeed, Contract):
         self._take_key(key)
         tier = self._tier_of_stake(self.caller)
         require(tier > 0, "STAKE_TOO_LOW")
-        place = self._length[()] + 1
-        self._length[()] = place
+        length, number = self._length[()], self._num_workers[()]
+        place = self._holes[length - number] if length > number else length + 1
+        self._length[()] = max(length, place)
+        self._num_workers[()] = number + 1
         self._list[place] = self.caller
         known = self._workers[self.caller]
         self._workers[self.caller] = Worker(
@@ -148,6 +156,7 @@ class CdcPool(PriceFeed, Contract):
             day=known.day,
             gained=known.gained,
             commission=known.commission if known.key else COMMISSION,
+            since=self.chain.block,
         )
         self.emit("WorkerRegistered", worker=self.caller, capabilities=capabilities, key=key, tier=tier)
 
@@ -337,12 +346,12 @@ class CdcPool(PriceFeed, Contract):
 
     @view
     def num_workers(self) -> U32:
-        return self._length[()]
+        return self._num_workers[()]
 
     @view
     def worker_of(self, worker: Address) -> tuple[int, ...]:
         """place, key, capabilities, tier, reputation, heartbeat, weight, below_since, day, gained, open_jobs, commission, next_commission,
-        commission_time."""
+        commission_time, since."""
         return astuple(self._workers[worker])
 
     @view
@@ -371,17 +380,20 @@ class CdcPool(PriceFeed, Contract):
         return self._eligible(worker, capabilities, free)
 
     @view
-    def draw(self, seed: U256, first: U32, capabilities: U32, free: U128) -> tuple[int, ...]:
-        """The first eligible worker that a trial from `first` on accepts, and the number of the next trial; worker 0 where none does."""
-        period = self.time // ALIVE
-        bound = max(self._bounds[period], self._bounds[period - 1] if period else 0)
-        length = self._length[()]
-        if length and bound:
-            for trial in range(first, DRAWS):
-                ticket = hash_words(seed, trial)
-                worker = self._list[ticket % 2**128 % length + 1]
-                if (ticket >> 128) % bound < self._workers[worker].weight and self._eligible(worker, capabilities, free):
-                    return (worker, trial + 1)
+    def draw(self, seed: U256, seed_block: U64, repeated: U32, first: U32, capabilities: U32, free: U128) -> tuple[int, ...]:
+        """The first worker, eligible and registered by `seed_block`, that a trial from `first` on accepts, and the next trial's number.
+
+        Worker 0 where none does; `repeated` counts earlier draws that found too few.
+        """
+        period, length = self.time // ALIVE, self._length[()]
+        bound = max(self._bounds[period], self._bounds[period - 1] if period else 0) >> 2 * repeated
+        places = 1 << max(length - 1, 0).bit_length()
+        for trial in range(first, DRAWS):
+            ticket = hash_words(seed, trial)
+            worker = self._list[ticket % 2**128 % places + 1]
+            accepted = (ticket >> 128) * bound >> 128 < self._workers[worker].weight and self._workers[worker].since <= seed_block
+            if accepted and self._eligible(worker, capabilities, free):
+                return (worker, trial + 1)
         return (0, DRAWS)
 
     # --- inside
@@ -404,12 +416,10 @@ class CdcPool(PriceFeed, Contract):
     def _leave(self, worker: int) -> None:
         found = self._registered(worker)
         require(found.open_jobs == 0, "OPEN_JOBS")
-        last = self._length[()]
-        moved = self._list[last]
-        self._list[found.place], self._list[last] = moved, 0
-        self._workers[moved] = replace(self._workers[moved], place=found.place)
-        self._length[()] = last - 1
-        self._workers[worker] = replace(self._workers[worker], place=0, weight=0, tier=0, below_since=0)
+        number = self._num_workers[()] - 1
+        self._num_workers[()] = number
+        self._list[found.place], self._holes[self._length[()] - number] = 0, found.place
+        self._workers[worker] = replace(found, place=0, weight=0, tier=0, below_since=0)
         self.emit("WorkerLeft", worker=worker)
 
     def _tier_of_stake(self, worker: int) -> int:

@@ -45,9 +45,10 @@ SAMPLE, COMMITTEE, VERIFIER = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One round of attestation of a job; `sampled` is its time, 0 before; the last five count votes."""
+    """One round of attestation of a job: draws that found too few, when one did not (0 before), at the end votes by kind."""
 
     seed_block: int = 0
+    draws: int = 0
     sampled: int = 0
     commit_window: int = 0
     reveal_window: int = 0
@@ -168,10 +169,11 @@ class ProofRegistry(Contract):
             for size in self._sizes(number, found):
                 quorum = COMMITTEE_QUORUM if number == COMMITTEE else size // 2 + 1
                 bond = mul_div_up(found.price, ATTESTER_BOND_FACTOR, quorum)
-                attesters = self._draw(job, number, found, seed, size, bond)
+                attesters = self._draw(job, number, found, session, seed, size, bond)
                 if len(attesters) == size:
                     self._engage(job, number, replace(session, sampled=self.time, size=size, quorum=quorum, bond=bond), attesters)
                     return True
+            session = replace(session, draws=session.draws + 1)
         self._sessions[job, number] = replace(session, seed_block=self.chain.block + SEED_DELAY)
         self.emit("SeedRenewed", job=job, round=number, seed_block=self.chain.block + SEED_DELAY)
         return False
@@ -235,7 +237,8 @@ class ProofRegistry(Contract):
             self._decide(job, decided, number)
         elif self._job(job).state == JobState.SUBMITTED:
             self._open(job, COMMITTEE)
-        if number == COMMITTEE and decided in (Vote.VERIFIED, Vote.REJECTED):
+        frozen = bool(self._versions[self._job(job).verifier_version].frozen)
+        if number == COMMITTEE and decided in (Vote.VERIFIED, Vote.REJECTED) and not frozen:
             self._punish(job, Vote.REJECTED if decided == Vote.VERIFIED else Vote.VERIFIED)
         return int(decided)
 
@@ -262,10 +265,10 @@ class ProofRegistry(Contract):
     def commit_challenge(self, job: U256, commitment: U256) -> None:
         """keccak(job, challenger, salt, evidence digest), at least one block before the challenge, which nobody can copy then.
 
-        UNKNOWN_JOB, ALREADY_COMMITTED."""
+        Kept by account: the same commitment of another does not stand in its way. UNKNOWN_JOB, ALREADY_COMMITTED."""
         self._job(job)
-        require(self._commitments[job, commitment] == 0, "ALREADY_COMMITTED")
-        self._commitments[job, commitment] = self.chain.block + 1
+        require(self._commitments[job, self.caller, commitment] == 0, "ALREADY_COMMITTED")
+        self._commitments[job, self.caller, commitment] = self.chain.block + 1
         self.emit("ChallengeCommitted", job=job, commitment=commitment)
 
     @external
@@ -327,7 +330,8 @@ class ProofRegistry(Contract):
         s: U256,
         salt: Felt,
     ) -> None:
-        """Anyone, with a second receipt of the job that its worker signed and that differs; committed to as a challenge with evidence 0.
+        """Anyone, with a second receipt of the job that its worker signed and that differs; committed to as a challenge, its hash the
+        evidence.
 
         UNKNOWN_JOB, SELF_CHALLENGE, WRONG_STATE, ALREADY_CONVICTED, WINDOW_CLOSED, SAME_RECEIPT, BAD_SIGNATURE, WRONG_SIGNER,
         NOT_COMMITTED, TOO_FRESH.
@@ -340,7 +344,7 @@ class ProofRegistry(Contract):
         other = self.call(self.chain.jobs.receipt_hash, job, statement_digest, proof_digest, output_digest, index, preset, security_bits)
         require(other != found.receipt, "SAME_RECEIPT")
         self.chain.check_signature(found.worker, other, key, r, s)
-        self._take_commitment(job, salt, 0)
+        self._take_commitment(job, salt, other)
         self.emit("Equivocated", job=job, worker=found.worker, reporter=self.caller, receipt=other)
         self.call(self.chain.jobs.convict, job, self.caller, challenge_bond(found.price))
 
@@ -368,8 +372,8 @@ class ProofRegistry(Contract):
 
     @view
     def session_of(self, job: U256, round: U32) -> tuple[int, ...]:
-        """seed_block, sampled, commit_window, reveal_window, size, quorum, bond, tallied, committed, revealed, verified, rejected,
-        unavailable."""
+        """seed_block, draws, sampled, commit_window, reveal_window, size, quorum, bond, tallied, committed, revealed, verified,
+        rejected, unavailable."""
         return astuple(self._sessions[job, round])
 
     @view
@@ -429,19 +433,19 @@ class ProofRegistry(Contract):
             return (COMMITTEE_SIZE,)
         return (1,) if job.method == VerificationMethod.OPTIMISTIC else ATTESTER_SIZES
 
-    def _draw(self, job: int, number: int, found: Job, seed: int, size: int, bond: int) -> list[int]:
+    def _draw(self, job: int, number: int, found: Job, session: Session, seed: int, size: int, bond: int) -> list[int]:
         """Up to `size` distinct workers without an interest in the job; the trials of one seed are shared by the seats."""
         attesters: list[int] = []
         parties = [found.worker, found.client] + ([self._disputes[job].challenger] if self._disputes[job].opened else [])
         before = self._round(job, SAMPLE) if number == COMMITTEE else ()
         trial = 0
         while len(attesters) < size:
-            candidate, trial = self.call(self.chain.pool.draw, seed, trial, 0, bond)
+            candidate, trial = self.call(self.chain.pool.draw, seed, session.seed_block, session.draws, trial, 0, bond)
             if candidate == 0:
                 break
             if candidate in attesters or candidate in before or candidate in parties:
                 continue
-            if any(self.call(self.chain.vault.linked, candidate, party) for party in parties):
+            if any(self.call(self.chain.vault.linked, candidate, party, session.seed_block) for party in parties):
                 continue
             attesters.append(candidate)
         return attesters
@@ -481,7 +485,7 @@ class ProofRegistry(Contract):
         self.emit("VerdictReached", job=job, vote=int(vote), by=by)
 
     def _take_commitment(self, job: int, salt: int, evidence: int) -> None:
-        committed = self._commitments[job, hash_words(job, self.caller, salt, evidence)]
+        committed = self._commitments[job, self.caller, hash_words(job, self.caller, salt, evidence)]
         require(committed != 0, "NOT_COMMITTED")
         require(committed - 1 < self.chain.block, "TOO_FRESH")
 

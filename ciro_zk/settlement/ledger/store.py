@@ -105,6 +105,10 @@ class Store:
     def set(self, key: str, value: Any) -> None:
         self._changed[key] = value
 
+    def cells(self) -> dict[str, Any]:
+        """Everything that is stored."""
+        return {key: json.loads(value) for key, value in self._sql.execute("SELECT key, value FROM cells")}
+
     def emit(self, event: Event) -> None:
         self._events.append(event)
 

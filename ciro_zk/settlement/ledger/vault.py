@@ -22,6 +22,7 @@ from ciro_zk.settlement.arithmetic import mul_div, mul_div_up
 from ciro_zk.settlement.ledger.contract import Contract, Map, Trace, external, require, require_amount, view
 from ciro_zk.settlement.ledger.types import U8, U64, U128, U256, Address, Flag
 from ciro_zk.settlement.parameters import (
+    DISPUTE_WINDOW,
     EPOCH,
     OWN_STAKE_MINIMUM,
     REPEAT_CAP,
@@ -166,12 +167,13 @@ class StakeVault(Contract):
     def withdraw(self, request: U64) -> U128:
         """Pays an unbonding request out, less what was slashed meanwhile. Never paused.
 
-        UNKNOWN_REQUEST, NOT_STAKER, DISPUTE_OPEN, STILL_BONDED.
+        Disputes of results from before the request are over when the unbonding is; a later one delays it for a dispute's length at most,
+        so that a worker cannot hold its delegators' stake by disputing itself. UNKNOWN_REQUEST, NOT_STAKER, DISPUTE_OPEN, STILL_BONDED.
         """
         found = self._requests[request]
         require(found.staker != 0, "UNKNOWN_REQUEST")
         require(found.staker == self.caller, "NOT_STAKER")
-        require(self._disputes[found.worker] == 0, "DISPUTE_OPEN")
+        require(self._disputes[found.worker] == 0 or self.time > found.release + DISPUTE_WINDOW, "DISPUTE_OPEN")
         require(self.time >= found.release, "STILL_BONDED")
         pool = self._pools[found.worker]
         amount = 0
@@ -313,11 +315,16 @@ class StakeVault(Contract):
         return self._disputes[worker]
 
     @view
-    def linked(self, first: Address, second: Address) -> Flag:
-        """Whether one account has stake behind the other."""
-        return bool(
-            self._positions[first, self._pools[first].generation, second] or self._positions[second, self._pools[second].generation, first]
-        )
+    def linked(self, worker: Address, party: Address, block: U64) -> Flag:
+        """Whether the worker has stake behind the party, or the party held at least half of the worker's at the end of a past block.
+
+        Less than half, or later, is no link: else a party could shut out every honest attester by delegating to it. BLOCK_NOT_PAST.
+        """
+        if self._positions[party, self._pools[party].generation, worker]:
+            return True
+        generation = self._generation_trace.at((worker,), block)
+        held = self._position_trace.at((worker, generation, party), block)
+        return held > 0 and 2 * held >= self._shares_trace.at((worker,), block)
 
     @view
     def least_stake(self, worker: Address, epoch: U64) -> U128:

@@ -45,7 +45,7 @@ pub struct Price {
     pub time: u64,
 }
 
-/// A registered worker; `place` is its index in the list plus one, `tier` 0 is below Basic, times in seconds.
+/// A registered worker; `place` is its index in the list plus one, `tier` 0 is below Basic, times in seconds, `since` a block.
 #[derive(Copy, Drop, Serde, starknet::Store)]
 pub struct Worker {
     pub place: u32,
@@ -62,6 +62,7 @@ pub struct Worker {
     pub commission: u128,
     pub next_commission: u128,
     pub commission_time: u64,
+    pub since: u64,
 }
 
 /// What a worker did in an epoch: jobs counted, platform fees of its paid jobs, and those from proven inference.
@@ -99,10 +100,11 @@ pub struct Model {
     pub retired: bool,
 }
 
-/// One round of attestation of a job; `sampled` is its time, 0 before; the last five count votes.
+/// One round of attestation of a job: draws that found too few, when one did not (0 before), at the end votes by kind.
 #[derive(Copy, Drop, Serde, starknet::Store)]
 pub struct Session {
     pub seed_block: u64,
+    pub draws: u32,
     pub sampled: u64,
     pub commit_window: u64,
     pub reveal_window: u64,
@@ -244,7 +246,7 @@ pub trait IStakeVault<TState> {
     fn position_of(self: @TState, worker: ContractAddress, staker: ContractAddress) -> u128;
     fn free_stake(self: @TState, worker: ContractAddress) -> u128;
     fn disputes_of(self: @TState, worker: ContractAddress) -> u64;
-    fn linked(self: @TState, first: ContractAddress, second: ContractAddress) -> bool;
+    fn linked(self: @TState, worker: ContractAddress, party: ContractAddress, block: u64) -> bool;
     fn least_stake(self: @TState, worker: ContractAddress, epoch: u64) -> u128;
     fn stake_at(self: @TState, worker: ContractAddress, staker: ContractAddress, block: u64) -> u128;
 }
@@ -290,7 +292,7 @@ pub trait ICdcPool<TState> {
     fn rewards_of(self: @TState, epoch: u64) -> Rewards;
     fn funds(self: @TState) -> (u128, u128);
     fn is_eligible(self: @TState, worker: ContractAddress, capabilities: u32, free: u128) -> bool;
-    fn draw(self: @TState, seed: u256, first: u32, capabilities: u32, free: u128) -> (ContractAddress, u32);
+    fn draw(self: @TState, seed: u256, seed_block: u64, repeated: u32, first: u32, capabilities: u32, free: u128) -> (ContractAddress, u32);
 }
 
 #[starknet::interface]

@@ -90,7 +90,7 @@ def test_workers_are_drawn_in_proportion_to_their_weights() -> None:
     world = World(ledger)
     stake(world, WHOLE, 990 * CIRO)
     weights = {worker: heartbeat(world, worker) for worker in WORKERS}
-    drawn = [world.see("CdcPool.draw", seed, 0, 0, 0)[0] for seed in range(20_000)]
+    drawn = [world.see("CdcPool.draw", seed, 1, 0, 0, 0, 0)[0] for seed in range(20_000)]
     for accounts in ((WHOLE,), (PART, OTHER_PART)):
         share = sum(weights[account] for account in accounts) / sum(weights.values())
         found = sum(drawn.count(account) for account in accounts) / len(drawn)
@@ -103,9 +103,9 @@ def test_a_great_stake_that_leaves_does_not_stop_the_draw(world: World) -> None:
     world.do(ANYONE, "CdcPool.refresh_tier", whale)
     world.do(whale, "CdcPool.heartbeat")
     world.do(whale, "CdcPool.deregister")
-    assert world.see("CdcPool.draw", 5, 0, 0, 0)[0] == 0, "nobody is accepted beside its weight"
+    assert world.see("CdcPool.draw", 5, 1, 0, 0, 0, 0)[0] == 0, "nobody is accepted beside its weight"
     world.wait(2 * ALIVE)
-    assert all(world.see("CdcPool.draw", seed, 0, 0, 0)[0] for seed in range(5))
+    assert all(world.see("CdcPool.draw", seed, 1, 0, 0, 0, 0)[0] for seed in range(5))
 
 
 # --- weights
@@ -254,7 +254,7 @@ def test_an_empty_pool_pays_nothing_and_loses_nothing(world: World) -> None:
     with world.refused("NOTHING_TO_CLAIM"):
         world.do(PART, "CdcPool.claim", FIRST)
     with world.refused("ZERO_AMOUNT"):
-        grant(world, 0)
+        world.do(HOLDER, "CdcPool.grant", 0)
     grant(world, CIRO)
     assert world.see("CdcPool.funds") == (CIRO, 0)
 
