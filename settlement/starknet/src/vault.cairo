@@ -188,8 +188,10 @@ pub mod StakeVault {
             let caller = get_caller_address();
             assert(!found.staker.is_zero(), codes::UNKNOWN_REQUEST);
             assert(found.staker == caller, codes::NOT_STAKER);
-            assert(self.disputes.entry(found.worker).read() == 0, codes::DISPUTE_OPEN);
-            assert(get_block_timestamp() >= found.release, codes::STILL_BONDED);
+            let time = get_block_timestamp();
+            let late = time > found.release + parameters::DISPUTE_WINDOW;
+            assert(late || self.disputes.entry(found.worker).read() == 0, codes::DISPUTE_OPEN);
+            assert(time >= found.release, codes::STILL_BONDED);
             let mut pool = self.pool(found.worker);
             let mut amount = 0;
             if found.generation == pool.generation {
@@ -340,8 +342,13 @@ pub mod StakeVault {
             self.disputes.entry(worker).read()
         }
 
-        fn linked(self: @ContractState, first: ContractAddress, second: ContractAddress) -> bool {
-            self.backs(first, second) || self.backs(second, first)
+        fn linked(self: @ContractState, worker: ContractAddress, party: ContractAddress, block: u64) -> bool {
+            if self.position(party, self.pool(party).generation, worker) != 0 {
+                return true;
+            }
+            assert(block < get_block_number(), codes::BLOCK_NOT_PAST);
+            let held = self.shares_at(worker, party, block);
+            held != 0 && 2 * held >= self.shares.entry(worker).at_block(block)
         }
 
         fn least_stake(self: @ContractState, worker: ContractAddress, epoch: u64) -> u128 {
@@ -358,9 +365,7 @@ pub mod StakeVault {
 
         fn stake_at(self: @ContractState, worker: ContractAddress, staker: ContractAddress, block: u64) -> u128 {
             assert(block < get_block_number(), codes::BLOCK_NOT_PAST);
-            let generation = self.generations.entry(worker).at_block(block).try_into().unwrap();
-            let shares = self.positions.entry((worker, generation, staker)).at_block(block);
-            assets_of(shares, self.assets.entry(worker).at_block(block), self.shares.entry(worker).at_block(block))
+            assets_of(self.shares_at(worker, staker, block), self.assets.entry(worker).at_block(block), self.shares.entry(worker).at_block(block))
         }
     }
 
@@ -436,10 +441,11 @@ pub mod StakeVault {
             pool.assets - pool.locked
         }
 
-        /// Whether the staker has stake behind the worker.
+        /// The staker's shares of a worker's stake at the end of a past block.
         #[inline(never)]
-        fn backs(self: @ContractState, worker: ContractAddress, staker: ContractAddress) -> bool {
-            self.position(worker, self.pool(worker).generation, staker) != 0
+        fn shares_at(self: @ContractState, worker: ContractAddress, staker: ContractAddress, block: u64) -> u128 {
+            let generation = self.generations.entry(worker).at_block(block).try_into().unwrap();
+            self.positions.entry((worker, generation, staker)).at_block(block)
         }
 
         /// How many of the two offences before this one count, which is then remembered.
