@@ -7,7 +7,8 @@
 #   make starknet    the Cairo compiler and the Starknet VM that the contracts' tests use, under build/ and .venv-starknet
 #   make contracts   compiles the Cairo contracts into ciro_zk/settlement/artifacts
 #   make notebooks   executes the notebooks
-#   make models      the tests on third-party models (fetches them, pinned by version and sha256), and a table of their figures
+#   make models      the tests on third-party models (fetches them, pinned by version and sha256), the counts of ONNX's backend tests,
+#                    LeNet-5's accuracy, and a table of the models' figures with their accuracy reports
 #   make bench       kernels and whole proofs, beside the peers that are installed
 #   make fuzz        fuzzes the parsers of untrusted files, FUZZ_SECONDS each (60)
 #   make peers       environments of the peers for `make bench` (opt-in)
@@ -69,6 +70,8 @@ notebooks: setup
 
 models: setup
 	$(PYTEST) -m "models"
+	$(BIN)/python tests/conformance/report.py
+	$(BIN)/python benches/accuracy.py
 	$(BIN)/python benches/real.py --json build/real.json
 
 bench: setup

@@ -2,10 +2,11 @@
 
     python benches/real.py [--json FILE] [NAME ...]
 
-Prints one table; a model that is refused stands there with the reason. Every model runs in a process of its own. Inputs that no
-other source was found for are made up, and the table says so: files (magika) and sentences (minilm_l6) of this repository, spoken text
-if `espeak-ng` is installed (silero_vad), rendered lines of text if Pillow is (rapidocr_cls). The weights of gpt2 are random, and so are
-its token ids.
+Prints one table, and the accuracy report of every model's outputs; a model that is refused stands there with the reason. Exits with 1
+if one is refused, or further from the float model than `MIN_AGREEMENT` or `MIN_COSINE`. Every model runs in a process of its own.
+Inputs that no other source was found for are made up, and the table says so: files (magika) and sentences (minilm_l6) of this
+repository, spoken text if `espeak-ng` is installed (silero_vad), rendered lines of text if Pillow is (rapidocr_cls). The weights of
+gpt2 are random, and so are its token ids.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ GOALS = {"silero_vad": 0.3, "rapidocr_cls": 3.0, "magika": 15.0, "minilm_l6": 10
 """Seconds for inference and proof, warm, on two cores."""
 VECTORS = {"minilm_l6"}
 """Models whose output is a direction: compared by the least cosine."""
+MIN_AGREEMENT, MIN_COSINE = 0.9, 0.999
 NUM_CALIBRATION, NUM_COMPARED, NUM_PROOFS = 24, 12, 3
 TEXT = "The quick brown fox jumps over the lazy dog. Every step of this detector is proven, one after the other. "
 BYTES, PADDING = 1024, 256
@@ -198,6 +200,7 @@ def _measure(name: str, folder: Path) -> dict[str, Any]:
     result["setup_seconds"] = time.perf_counter() - start
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     ports = circuit.graph.outputs
+    result["accuracy"] = dict(circuit.report().errors())
     rows = slice(0, NUM_COMPARED) if given.state else slice(NUM_CALIBRATION, NUM_CALIBRATION + NUM_COMPARED)
     feeds = [{k: v[i][None] for k, v in given.samples.items()} for i in range(*rows.indices(len(next(iter(given.samples.values())))))]
     errors, peaks, same, cosines = [], [], [], []
@@ -229,6 +232,18 @@ def _measure(name: str, folder: Path) -> dict[str, Any]:
         result["chain"] = len(proofs)
     result["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     return result
+
+
+def falls_short(figures: dict[str, Any]) -> bool:
+    """Whether a model is refused, or decides otherwise than the float model too often."""
+    if "refused" in figures:
+        return True
+    return bool(figures["min_cosine"] < MIN_COSINE if figures["model"] in VECTORS else figures["agreement"] < MIN_AGREEMENT)
+
+
+def reports(rows: list[dict[str, Any]]) -> str:
+    """What `Circuit.report()` says of the outputs' errors, model by model."""
+    return "\n".join(f"{r['version']}, {name}: {text}" for r in rows for name, text in r.get("accuracy", {}).items())
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -272,11 +287,11 @@ def main() -> int:
         done = subprocess.run([sys.executable, __file__, "--one", name], stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"{name}: done", file=sys.stderr)
-    print(table(rows))
+    print(table(rows), reports(rows), sep="\n\n")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
-    return 0
+    return int(any(map(falls_short, rows)))
 
 
 if __name__ == "__main__":

@@ -132,6 +132,14 @@ class CircuitReport:
             "security": self.security.as_dict(),
         }
 
+    def errors(self) -> list[tuple[str, str]]:
+        """(name, text) pairs: the error of every output as it was measured, and its bound for all inputs."""
+        measured = [row for row in accuracy_rows(self.accuracy) if row[0].startswith("error of ")]
+        return [*measured, *self._static_rows()]
+
+    def _static_rows(self) -> list[tuple[str, str]]:
+        return [(f"error of {name}, all inputs", str(found)) for name, found in self.static_bounds.items()]
+
     def svg(self) -> str:
         """The errors of all steps and outputs as a bar chart."""
         return accuracy_svg(f"{self.name}, {self.bits} bits: error relative to the float model's greatest value", self.accuracy)
@@ -142,7 +150,7 @@ class CircuitReport:
         rows += [(f"input {name}", text) for name, text in self.inputs.items()]
         rows += [(f"output {name}", text) for name, text in self.outputs.items()]
         rows += accuracy_rows(self.accuracy)
-        rows += [(f"error of {name}, all inputs", str(found)) for name, found in self.static_bounds.items()]
+        rows += self._static_rows()
         for name, (different, left) in self.accuracy.get("thresholds", {}).items():
             rows.append((f"thresholds of {name}", f"{different} different decisions, {left} after quantisation"))
         for name, texts in self.accuracy.get("labels", {}).items():

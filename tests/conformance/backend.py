@@ -109,9 +109,11 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def ranges(data: dict[str, Array]) -> dict[str, tuple[float, float]]:
-    """Declared ranges of the inputs of floats: what the data cover, and a little more, so that no cell is at an end."""
+    """Declared ranges of the inputs: what the data cover; of floats a little more, so that no cell is at an end."""
     peaks = {name: float(np.abs(array).max()) for name, array in data.items() if np.asarray(array).dtype.kind == "f"}
-    return {name: (-HEADROOM * peak, HEADROOM * peak) for name, peak in peaks.items() if peak > 0}
+    found = {name: (-HEADROOM * peak, HEADROOM * peak) for name, peak in peaks.items() if peak > 0}
+    whole = {name: (float(array.min()), float(array.max())) for name, array in data.items() if np.asarray(array).dtype.kind in "iu"}
+    return found | {name: (low, high) for name, (low, high) in whole.items() if low < high}
 
 
 class CiroRep(BackendRep):
