@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 from settlement.starknet.network import StarknetNetwork
@@ -91,6 +91,10 @@ def questions(walk: Walk) -> Iterator[tuple[str, tuple[Any, ...]]]:
         if getattr(getattr(type(ledger.contracts[contract]), entry), "kind", None) != "view":
             continue
         choices = [known.get(each.name, accounts if each.unsigned.limit > 2**200 else (0, 1, 2)) for each in wanted]
-        combinations = list(itertools.product(*choices))
-        for arguments in combinations[:: -(-len(combinations) // MOST_ASKED) or 1]:
-            yield call, arguments
+        count = prod(map(len, choices))
+        for place in range(0, count, -(-count // MOST_ASKED) or 1):
+            arguments = []
+            for options in choices:
+                place, index = divmod(place, len(options))
+                arguments.append(options[index])
+            yield call, tuple(arguments)

@@ -12,6 +12,7 @@ import starkware.starknet.business_logic.execution.execute_entry_point as execut
 from starkware.starknet.business_logic.execution.deprecated_objects import ExecutionResourcesManager
 from starkware.starknet.business_logic.execution.objects import TransactionExecutionContext
 from starkware.starknet.definitions.constants import GasCost
+from starkware.starknet.services.api.contract_class.contract_class import CompiledClass
 
 # The network charges an entry point this much before it starts, and the compiled code gives back what a short path leaves of it.
 ENTRY_POINT_BUDGET = GasCost.SYSCALL_BASE.value
@@ -32,6 +33,16 @@ class EntryPoint(execution.ExecuteEntryPoint):
             kept = dataclasses.replace(info.execution, events=[], l2_to_l1_messages=[])
             info = dataclasses.replace(info, execution=kept, inner_calls=[])
         return info
+
+
+_loaded = {}
+
+
+def loaded(source):
+    """StarkWare's object of the compiler's output; kept."""
+    if id(source) not in _loaded:
+        _loaded[id(source)] = (CompiledClass.Schema().load(dict(source)), source)  # held, so that its id stays its own
+    return _loaded[id(source)][0]
 
 
 def execute(*, state, config, caller, contract, selector, calldata, kind, steps):

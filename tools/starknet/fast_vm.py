@@ -17,7 +17,6 @@ from starkware.cairo.lang.builtins.ec.ec_op_builtin_runner import ec_op_impl
 from starkware.crypto.signature.signature import ALPHA, FIELD_PRIME
 from starkware.python.math_utils import EC_INFINITY, ec_safe_add, ec_safe_mult, y_squared_from_x
 from starkware.starknet.definitions.constants import BLOCK_HASH_CONTRACT_ADDRESS, STORED_BLOCK_HASH_BUFFER, GasCost
-from starkware.starknet.services.api.contract_class.contract_class import EntryPointType
 from translate import PROGRAM, SEGMENT, CairoError, Program
 
 ENTRY_POINT_BUDGET = GasCost.SYSCALL_BASE.value  # charged before an entry point starts; the code gives back what it leaves of it
@@ -139,7 +138,7 @@ class Call:
         """(failed, data, gas used); a failing call leaves nothing behind."""
         transaction = self.transaction
         mark = transaction.mark()
-        program, entries = loaded(transaction.state.get_compiled_class(self.class_hash))
+        program, entries = loaded(transaction.state.source(self.class_hash))
         if (kind, self.selector) not in entries:
             raise CairoError(f"no entry point {self.selector:#x} in class {self.class_hash:#x}")
         offset, builtins = entries[kind, self.selector]
@@ -209,7 +208,7 @@ class Call:
 
     def called(self, caller, contract, class_hash, selector, calldata, gas):
         inner = Call(self.transaction, caller, contract, class_hash, selector)
-        failed, data, used = inner.run(calldata, EntryPointType.EXTERNAL, gas)
+        failed, data, used = inner.run(calldata, "EXTERNAL", gas)
         return gas - used, int(failed), *self.array(data)
 
     def call_contract(self, gas, contract, selector, start, end):
@@ -237,7 +236,7 @@ class Call:
         return gas, 0
 
     def replace_class(self, gas, class_hash):
-        self.transaction.state.get_compiled_class(class_hash)
+        self.transaction.state.source(class_hash)
         self.transaction.write(self.transaction.state.class_hashes, self.contract, class_hash)
         return gas, 0
 
@@ -343,17 +342,17 @@ SYSCALLS = _syscalls()
 _loaded = {}
 
 
-def loaded(compiled):
-    """The program of a compiled class, and its entry points' offsets and builtins by kind and selector; kept."""
-    if id(compiled) not in _loaded:
-        hints = {offset: [hint.code for hint in group] for offset, group in compiled.pythonic_hints.items()}
+def loaded(source):
+    """The program of the compiler's output, and its entry points' offsets and builtins by kind and selector; kept."""
+    if id(source) not in _loaded:
+        program = Program([*(int(felt, 16) for felt in source["bytecode"]), RETURN], dict(source["pythonic_hints"]))
         entries = {
-            (kind, entry.selector): (entry.offset, entry.builtins or ())
-            for kind, group in compiled.entry_points_by_type.items()
+            (kind, int(entry["selector"], 16)): (entry["offset"], entry["builtins"])
+            for kind, group in source["entry_points_by_type"].items()
             for entry in group
         }
-        _loaded[id(compiled)] = (Program([*compiled.bytecode, RETURN], hints), entries, compiled)  # held, so that its id stays its own
-    return _loaded[id(compiled)][:2]
+        _loaded[id(source)] = (program, entries, source)  # held, so that its id stays its own
+    return _loaded[id(source)][:2]
 
 
 def execute(*, state, config, caller, contract, selector, calldata, kind, steps):
@@ -362,7 +361,7 @@ def execute(*, state, config, caller, contract, selector, calldata, kind, steps)
     call = Call(transaction, caller, contract, state.class_hashes[contract], selector)
     mark = transaction.mark()
     try:
-        failed, data, _ = call.run(calldata, kind, GasCost.INITIAL.value)
+        failed, data, _ = call.run(calldata, kind.name, GasCost.INITIAL.value)
     except BaseException:
         transaction.back(mark)
         raise

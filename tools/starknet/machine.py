@@ -45,7 +45,7 @@ class State(SyncState):
     """Contracts and their storage in two dictionaries; `checkpoint` and `restore` copy them."""
 
     def __init__(self):
-        self.classes: dict[int, CompiledClass] = {}
+        self.sources: dict[int, dict] = {}  # the compiler's output by class hash, from which each VM reads what it runs
         self.class_hashes: dict[int, int] = {}
         self.storage: dict[tuple[int, int], int] = {}
         self.block = BlockInfo.create_for_testing(0, 0)
@@ -63,13 +63,16 @@ class State(SyncState):
     def update_block_info(self, block_info):
         self.block = block_info
 
+    def source(self, class_hash):
+        if class_hash not in self.sources:
+            raise ValueError(f"class {class_hash:#x} is not declared")
+        return self.sources[class_hash]
+
     def get_compiled_class_hash(self, class_hash):
-        return class_hash if class_hash in self.classes else 0
+        return class_hash if class_hash in self.sources else 0
 
     def get_compiled_class(self, compiled_class_hash):
-        if compiled_class_hash not in self.classes:
-            raise ValueError(f"class {compiled_class_hash:#x} is not declared")
-        return self.classes[compiled_class_hash]
+        return exact_vm.loaded(self.source(compiled_class_hash))
 
     def set_compiled_class_hash(self, class_hash, compiled_class_hash):
         raise NotImplementedError
@@ -108,7 +111,7 @@ class Machine:
         with gzip.open(artifact, "rt") as file:
             content = json.load(file)
         class_hash = int(content["class_hash"], 16)
-        self.state.classes.setdefault(class_hash, compiled_class(content["casm"]))
+        self.state.sources.setdefault(class_hash, content["casm"])
         return class_hash
 
     def deploy(self, class_hash, calldata, caller, salt, address):
@@ -121,7 +124,7 @@ class Machine:
             raise ValueError(f"there is a contract at {address:#x}")
         before = self.state.checkpoint()
         self.state.set_class_hash_at(address, class_hash)
-        if self.state.classes[class_hash].entry_points_by_type[EntryPointType.CONSTRUCTOR]:
+        if self.state.source(class_hash)["entry_points_by_type"]["CONSTRUCTOR"]:
             outcome = self._run(caller, address, "constructor", calldata, EntryPointType.CONSTRUCTOR)
         else:
             outcome = {"failed": False, "data": [], "events": [], "messages": [], "steps": 0}
@@ -203,10 +206,6 @@ class Machine:
         with open(casm) as file:
             compiled = CompiledClass.Schema().load(json.load(file))
         return [compute_class_hash(ContractClass.Schema().load(content)), compute_compiled_class_hash(compiled)]
-
-
-def compiled_class(casm):
-    return CompiledClass.Schema().load(casm)
 
 
 def main():
