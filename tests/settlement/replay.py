@@ -13,6 +13,7 @@ from settlement.world import REPORTERS, SIGNATURES, WORKERS
 
 from ciro_zk.errors import SettlementError
 from ciro_zk.settlement.arithmetic import short_string
+from ciro_zk.settlement.ledger.types import ADDRESS_LIMIT
 from ciro_zk.settlement.parameters import EPOCH, GOVERNED
 
 MOST_ASKED = 150
@@ -90,7 +91,7 @@ def questions(walk: Walk) -> Iterator[tuple[str, tuple[Any, ...]]]:
         contract, entry = call.split(".")
         if getattr(getattr(type(ledger.contracts[contract]), entry), "kind", None) != "view":
             continue
-        choices = [known.get(each.name, accounts if each.unsigned.limit > 2**200 else (0, 1, 2)) for each in wanted]
+        choices = [known.get(each.name, accounts if each.unsigned.limit == ADDRESS_LIMIT else (0, 1, 2)) for each in wanted]
         count = prod(map(len, choices))
         for place in range(0, count, -(-count // MOST_ASKED) or 1):
             arguments = []

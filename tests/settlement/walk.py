@@ -37,7 +37,7 @@ from ciro_zk.settlement.arithmetic import hash_words, selector, short_string
 from ciro_zk.settlement.ledger.chain import NATIVE, EmbeddedLedger
 from ciro_zk.settlement.ledger.jobs import Job
 from ciro_zk.settlement.ledger.registry import Session, Verdict
-from ciro_zk.settlement.ledger.types import FELT_PRIME, Parameter, parameters, to_calldata
+from ciro_zk.settlement.ledger.types import ADDRESS_LIMIT, FELT_PRIME, Parameter, parameters, to_calldata
 from ciro_zk.settlement.parameters import (
     DISPUTE_WINDOW,
     EPOCH,
@@ -696,8 +696,8 @@ class Walk:
             pool = (0, 1)
         elif limit == 2**128 or name == "amount":
             pool = AMOUNTS
-        elif limit == FELT_PRIME and name not in ("salt", "preset", "name", "selector", "class_hash"):
-            pool = (0, *ACTORS, *self.ledger.addresses.values())
+        elif limit == ADDRESS_LIMIT and name != "class_hash":
+            pool = (0, *ACTORS, *self.ledger.addresses.values(), limit - 1)
         else:
             pool = (0, 1, 2, 3, 255, limit - 1)
         return self.one([value for value in pool if value < limit])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec
 from ciro_zk.errors import SettlementError
 from ciro_zk.settlement.arithmetic import short_string
 from ciro_zk.settlement.ledger.store import Event
-from ciro_zk.settlement.ledger.types import U128, Address, Felt, check_arguments
+from ciro_zk.settlement.ledger.types import U128, Address, ClassHash, Felt, check_arguments
 from ciro_zk.settlement.parameters import GOVERNED, SUPPLY
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Contract:
         raise SettlementError("UNKNOWN_PARAMETER")
 
     @external
-    def upgrade(self, class_hash: Felt) -> None:
+    def upgrade(self, class_hash: ClassHash) -> None:
         """Governance: other code at the same address, over the same storage."""
         self.require_governance()
         require(class_hash != 0, "ZERO_ADDRESS")

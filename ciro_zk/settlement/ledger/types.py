@@ -31,9 +31,12 @@ U64 = Annotated[int, Unsigned(2**64)]
 U128 = Annotated[int, Unsigned(2**128)]
 U256 = Annotated[int, Unsigned(2**256, felts=2)]
 Felt = Annotated[int, Unsigned(FELT_PRIME)]
-Address = Annotated[int, Unsigned(FELT_PRIME)]
+ADDRESS_LIMIT = 2**251
+"""Of addresses and class hashes, as Cairo decodes them."""
+Address = Annotated[int, Unsigned(ADDRESS_LIMIT)]
+ClassHash = Annotated[int, Unsigned(ADDRESS_LIMIT)]
 Flag = Annotated[bool, Unsigned(2)]
-Addresses = Annotated[tuple[int, ...], "array", Unsigned(FELT_PRIME)]
+Addresses = Annotated[tuple[int, ...], "array", Unsigned(ADDRESS_LIMIT)]
 Felts = Annotated[tuple[int, ...], "array", Unsigned(FELT_PRIME)]
 MOST_ITEMS = 1024
 """Of an array argument."""

@@ -109,11 +109,13 @@ class StarknetNetwork:
     def _felts(self, contract: str, entry: str, arguments: tuple[Any, ...]) -> list[int]:
         """Calldata, also of arguments that the contract must refuse itself: too many, too few or too large ones."""
         abi = self.contracts[contract].abi
+        types = [each["type"] for each in abi.functions[entry]["inputs"]]
         try:
+            if any(kind == "core::bool" and value not in (0, 1) for kind, value in zip(types, arguments, strict=False)):
+                raise MachineError("not a bool")
             return abi.arguments(entry, arguments)
         except MachineError:
             felts: list[int] = []
-            types = [each["type"] for each in abi.functions[entry]["inputs"]]
             for place, value in enumerate(arguments):
                 wide = place < len(types) and types[place].endswith("::u256")
                 items = (len(value), *value) if isinstance(value, tuple) else (value % 2**128, value >> 128) if wide else (value,)
