@@ -153,7 +153,7 @@ pub struct Version {
 }
 
 /// A job and the terms it was submitted under; times in seconds, fees in basis points but for the model's.
-#[derive(Copy, Drop, Serde, starknet::Store)]
+#[derive(Copy, Drop, Serde)]
 pub struct Job {
     pub state: u8,
     pub client: ContractAddress,

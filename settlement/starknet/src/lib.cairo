@@ -2,6 +2,8 @@ pub mod arithmetic;
 pub mod checkpoints;
 pub mod governance;
 pub mod interfaces;
+pub mod job_cells;
+pub mod jobs;
 pub mod parameters;
 pub mod receipts;
 pub mod signatures;
