@@ -13,13 +13,18 @@ from ciro_zk.settlement.ledger.chain import EmbeddedLedger
 from settlement.starknet import build
 
 
-@pytest.fixture(scope="session")
-def populated_network() -> Iterator[tuple[StarknetNetwork, tuple[int, int, int]]]:
-    """The contracts with people in them, and the snapshot of that state."""
+def require_contracts() -> None:
+    """Skips, with the reason, where the contracts cannot run."""
     if reason := build.missing():
         pytest.skip(reason)
     if lacking := sorted(set(CLASSES.values()) - set(build.contracts())):
         pytest.skip(f"not ported yet: {', '.join(lacking)}")
+
+
+@pytest.fixture(scope="session")
+def populated_network() -> Iterator[tuple[StarknetNetwork, tuple[int, int, int]]]:
+    """The contracts with people in them, and the snapshot of that state."""
+    require_contracts()
     with Machine() as machine:
         network = StarknetNetwork(machine, genesis=GENESIS)
         populate(network)
