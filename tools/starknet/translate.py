@@ -16,7 +16,7 @@ from starkware.cairo.lang.compiler.instruction import Instruction, Register
 PRIME = 2**251 + 17 * 2**192 + 1
 SEGMENT = 1 << 40
 PROGRAM = -SEGMENT  # segment 1
-LONGEST = 48  # instructions of a block, so that little is translated twice
+LONGEST = 8  # instructions of a block, so that little is translated twice
 
 Op1, Res, Opcode, Pc, Ap = Instruction.Op1Addr, Instruction.Res, Instruction.Opcode, Instruction.PcUpdate, Instruction.ApUpdate
 
