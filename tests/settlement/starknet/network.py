@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from settlement.starknet.machine import PRIME, Machine, MachineError, Reverted
 from settlement.starknet.machine import Event as MachineEvent
@@ -40,12 +40,13 @@ class StarknetNetwork:
         As the ledger's: its addresses and block hashes follow from it.
     """
 
+    measured: ClassVar[list[tuple[str, int]]] = []
+    """Each call that succeeded on any network, as "Contract.entry", and its Cairo steps."""
+
     def __init__(self, machine: Machine, *, genesis: Genesis, chain_id: int = CHAIN_ID) -> None:
         self.machine, self.chain_id = machine, chain_id
         self.addresses = {name: hash_words(chain_id, short_string(name)) >> 8 for name in CLASSES}
         self.block, self.time = 1, genesis.time
-        self.steps: list[tuple[str, int]] = []
-        """Each call that succeeded, as "Contract.entry", and its Cairo steps."""
         machine.block(number=1, time=genesis.time, chain_id=chain_id)
         machine.block_hash(0, self.block_hash(0))
         given = {
@@ -87,7 +88,7 @@ class StarknetNetwork:
     def invoke(self, caller: int, contract: str, entry: str, *arguments: Any) -> Result:
         """As the ledger's. Raises SettlementError."""
         outcome = self._made("invoke", contract, entry, arguments, caller)
-        self.steps.append((f"{contract}.{entry}", outcome.steps))
+        self.measured.append((f"{contract}.{entry}", outcome.steps))
         return Result(_plain(outcome.value), tuple(map(self._event, outcome.events)))
 
     def call(self, contract: str, entry: str, *arguments: Any) -> Any:
