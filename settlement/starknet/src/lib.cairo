@@ -4,6 +4,7 @@ pub mod governance;
 pub mod interfaces;
 pub mod job_cells;
 pub mod jobs;
+pub mod models;
 pub mod parameters;
 pub mod receipts;
 pub mod signatures;
