@@ -1,5 +1,7 @@
 pub mod arithmetic;
+pub mod cells;
 pub mod checkpoints;
+pub mod checks;
 pub mod governance;
 pub mod interfaces;
 pub mod job_cells;
@@ -7,6 +9,7 @@ pub mod jobs;
 pub mod models;
 pub mod parameters;
 pub mod receipts;
+pub mod registry;
 pub mod signatures;
 pub mod system;
 pub mod token;
