@@ -177,3 +177,29 @@ def test_an_unsampled_session_of_a_convicted_job_is_never_sampled(world: World) 
     with world.refused("WRONG_STATE"):
         world.do(ANYONE, "ProofRegistry.sample", job)
     assert world.credit(CLIENT) == PRICE and world.see("StakeVault.free_stake", worker) == world.stake(worker) > 100 * CIRO
+
+
+def test_a_second_receipt_shown_in_a_dispute_waits_for_its_end(world: World) -> None:
+    """The job is the dispute's until then; a convicted worker that was verified is paid, and its stake makes the client whole."""
+    job, worker = world.judged()
+    world.challenge(job)
+    committee = world.sample(job)
+    with world.refused("WRONG_STATE"):
+        world.do(STRANGER, "ProofRegistry.report_equivocation", job, *world.equivocation(job, worker))
+    world.vote(job, dict.fromkeys(committee, Vote.VERIFIED))
+    world.do(ANYONE, "ProofRegistry.resolve", job)
+    client = world.balance(CLIENT)
+    world.convict(job, worker)
+    assert world.job(job).state == JobState.PAID and world.balance(CLIENT) == client + PRICE
+
+
+def test_a_second_receipt_while_a_late_dispute_is_open(world: World) -> None:
+    job, worker = world.paid()
+    stake, client = world.stake(worker), world.balance(CLIENT)
+    world.challenge(job)
+    world.convict(job, worker, reporter=STRANGER)
+    assert world.balance(CLIENT) == client + PRICE and world.stake(worker) == stake - stake // 2
+    assert world.balance(STRANGER) == min((stake // 2 - PRICE) // 2, 2 * PRICE)
+    world.vote(job, dict.fromkeys(world.sample(job), Vote.VERIFIED))
+    world.do(ANYONE, "ProofRegistry.resolve", job)
+    assert world.balance(CLIENT) == client + PRICE and world.stake(worker) == stake - stake // 2
