@@ -107,7 +107,9 @@ def _ledger(seed: int) -> tuple[int, int, str]:
 
 def replace(page: str, name: str, content: str) -> str:
     """The page with another table between the comments of that name."""
-    found, count = re.subn(rf"(<!-- {name} -->\n).*?(\n<!-- / -->)", lambda match: f"{match[1]}\n{content}\n{match[2]}", page, flags=re.DOTALL)
+    found, count = re.subn(
+        rf"(<!-- {name} -->\n).*?(\n<!-- / -->)", lambda match: f"{match[1]}\n{content}\n{match[2]}", page, flags=re.DOTALL
+    )
     if count != 1:
         raise SystemExit(f"{PAGE.name} has no table {name!r}")
     return found

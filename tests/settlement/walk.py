@@ -41,6 +41,7 @@ from ciro_zk.settlement.ledger.types import ADDRESS_LIMIT, FELT_PRIME, Parameter
 from ciro_zk.settlement.parameters import (
     DISPUTE_WINDOW,
     EPOCH,
+    EXECUTION_LIFE,
     GOVERNED,
     HEARTBEAT,
     HEARTBEAT_MISSES,
@@ -148,7 +149,8 @@ class Walk:
         self.operations: dict[int, tuple[int, ...]] = {}
         self.keys = dict.fromkeys(WORKERS + NEWCOMERS, 0)
         self.noise = _noise(self.ledger)
-        self._hurried = False
+        self._hurried = self._draining = False
+        """One job's deadline is being met; no new jobs, so that a long time may pass."""
 
     def run(self, steps: int) -> None:
         """Makes at least so many steps."""
@@ -196,11 +198,12 @@ class Walk:
         if seconds > 2_000 and not self._hurried and self.chance(95):
             hurry = [job for job in self.open if self.in_a_hurry(job)]
             if hurry:
-                self._hurried = True
+                self._hurried, self._draining = True, seconds > 86_400
                 number = self.one(hurry)
                 self.advance(number, self.world.job(number))
                 self._hurried = False
                 return False
+        self._draining = self._draining and seconds < 86_400
         self.ledger.advance(blocks, seconds)
         return True
 
@@ -245,14 +248,17 @@ class Walk:
 
     def job(self) -> None:
         self.open = [job for job in self.open if self.world.job(job).state in OPEN]
-        if len(self.open) < MOST_OPEN and self.chance(25 if self.open else 100):
+        if self._draining and not self.open:
+            self._draining = False
+            self.one((self.motion, self.motion, self.checkpoints))()
+        if len(self.open) < MOST_OPEN and self.chance(1 if self._draining else 25 if self.open else 100):
             self.submit()
         elif self.chance(2):
             self.late_challenge()
         elif self.open:
             number = self.one(self.open)
             job = self.world.job(number)
-            if self.chance(12):
+            if self.chance(18):
                 self.mischief(number, job)
             else:
                 self.advance(number, job)
@@ -323,6 +329,8 @@ class Walk:
     def queued(self, number: int, job: Job) -> None:
         if self.chance(3):
             self.try_(job.client, "JobManager.cancel", number)
+        elif self.chance(3):
+            self.try_(self.one(WORKERS), "JobManager.claim", number)
         elif self.ledger.time > job.queue_ends:
             self.try_(ANYONE, "JobManager.expire", number)
         elif job.open_claim:
@@ -341,7 +349,7 @@ class Walk:
                 self.try_(job.worker, "JobManager.decline", number)
             elif draw < 8 or self.ledger.time > job.assigned + job.ack_window:
                 self.wait(job.ack_window + 1)
-                self.try_(ANYONE, "JobManager.lapse", number)
+                self.try_(*self.one(((ANYONE, "JobManager.lapse"), (job.worker, "JobManager.acknowledge"))), number)
             else:
                 self.try_(job.worker, "JobManager.acknowledge", number)
         elif self.ledger.time > job.deadline:
@@ -563,12 +571,11 @@ class Walk:
             self.try_(CLIENT, "CiroToken.approve", self.ledger.addresses["CdcPool"], 10**21)
             self.try_(CLIENT, "CdcPool.grant", self.choose(100) * CIRO)
         elif draw < 94:
-            self.checkpoints()
+            self._draining = True
 
     def checkpoints(self) -> None:
         """An epoch ends: everyone's checkpoint, an epoch later everyone's claim."""
-        if not self.wait(EPOCH - self.ledger.time % EPOCH):
-            return
+        self.ledger.advance(1, EPOCH - self.ledger.time % EPOCH)
         epoch = self.ledger.time // EPOCH - 1
         for worker in WORKERS:
             self.try_(ANYONE, "CdcPool.checkpoint", epoch, worker)
@@ -591,7 +598,9 @@ class Walk:
     def vote_(self) -> None:
         """A step of a proposal's life; the holder decides, others vote along."""
         draw = self.choose(100)
-        if draw < 25 or not self.proposals:
+        if draw < 10:
+            self._draining = True
+        elif draw < 25 or not self.proposals:
             self.propose()
             self.ledger.advance(1, 12)
         elif draw < 55:
@@ -605,6 +614,20 @@ class Walk:
                 self.try_(ANYONE, "GovernanceTreasury.queue", number)
         elif self.operations:
             self.execute(max(self.operations) - self.choose(min(4, len(self.operations))))
+
+    def motion(self) -> None:
+        """A proposal from its making to its execution, while no job is open."""
+        self.propose()
+        self.ledger.advance(1, 12)
+        number = max(self.proposals, default=0)
+        self.try_(HOLDER, "GovernanceTreasury.vote", number, self.chance(90), ())
+        self.try_(self.one(WORKERS), "GovernanceTreasury.vote", number, self.chance(50), WORKERS[:1])
+        self.ledger.advance(1, VOTE_PERIOD)
+        operation = self.try_(ANYONE, "GovernanceTreasury.queue", number)
+        if operation is not None:
+            ready = self.world.see("GovernanceTreasury.operation_of", operation)[5]
+            self.ledger.advance(1, ready - self.ledger.time + (EXECUTION_LIFE + 1 if self.chance(5) else 0))
+            self.execute(operation)
 
     def propose(self) -> None:
         addresses = self.ledger.addresses
