@@ -107,9 +107,8 @@ def _ledger(seed: int) -> tuple[int, int, str]:
 
 def replace(page: str, name: str, content: str) -> str:
     """The page with another table between the comments of that name."""
-    found, count = re.subn(
-        rf"(<!-- {name} -->\n).*?(\n<!-- / -->)", lambda match: f"{match[1]}\n{content}\n{match[2]}", page, flags=re.DOTALL
-    )
+    between = rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- / -->)"
+    found, count = re.subn(between, lambda _: f"\n{content}\n", page, flags=re.DOTALL)
     if count != 1:
         raise SystemExit(f"{PAGE.name} has no table {name!r}")
     return found

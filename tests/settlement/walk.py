@@ -198,12 +198,11 @@ class Walk:
         if seconds > 2_000 and not self._hurried and self.chance(95):
             hurry = [job for job in self.open if self.in_a_hurry(job)]
             if hurry:
-                self._hurried, self._draining = True, seconds > 86_400
+                self._hurried, self._draining = True, self._draining or seconds > 86_400
                 number = self.one(hurry)
                 self.advance(number, self.world.job(number))
                 self._hurried = False
                 return False
-        self._draining = self._draining and seconds < 86_400
         self.ledger.advance(blocks, seconds)
         return True
 
