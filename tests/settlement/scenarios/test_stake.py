@@ -294,3 +294,18 @@ def test_only_the_system_locks_slashes_and_rewards(world: World) -> None:
         for account in (ANYONE, WORKER, HOLDER, world.chain.addresses["GovernanceTreasury"]):
             with world.refused("NOT_SYSTEM"):
                 world.do(account, f"StakeVault.{call}", *arguments)
+
+
+def test_a_bond_is_made_and_freed_once(world: World) -> None:
+    jobs, free = world.chain.addresses["JobManager"], world.see("StakeVault.free_stake", WORKER)
+    with world.refused("UNKNOWN_LOCK"):
+        world.do(jobs, "StakeVault.unlock", WORKER, 1)
+    world.do(jobs, "StakeVault.lock", WORKER, 1, free)
+    with world.refused("LOCK_EXISTS"):
+        world.do(jobs, "StakeVault.lock", WORKER, 1, 1)
+    with world.refused("FREE_STAKE_LOW"):
+        world.do(jobs, "StakeVault.lock", WORKER, 2, 1)
+    world.do(jobs, "StakeVault.unlock", WORKER, 1)
+    with world.refused("UNKNOWN_LOCK"):
+        world.do(jobs, "StakeVault.unlock", WORKER, 1)
+    assert world.see("StakeVault.free_stake", WORKER) == free
