@@ -57,6 +57,11 @@ class Assembled:
         last = Plan(self.graph).segments[-1]
         return last.offset + last.size
 
+    def costs_as(self, other: Assembled) -> bool:
+        """Whether it is proven at the other's cost at most: leaves and witness cells, each padded to a power of two."""
+        cells = (Plan(assembled.graph).witness_layout.num_vars for assembled in (self, other))
+        return num_vars(self.leaves) <= num_vars(other.leaves) and next(cells) <= next(cells)
+
 
 def padded_cells(shape: Sequence[int]) -> int:
     """Leaves of one lookup over a tensor."""

@@ -221,6 +221,10 @@ SMOOTH: dict[str, Callable[..., Floats]] = {
 """Functions of an argument and parameters."""
 
 
+LINEAR_BEYOND = {"celu", "elu", "gelu", "gelu_tanh", "hard_swish", "mish", "selu", "softplus", "swish"}
+"""Activations that are nearly 0, a constant or x but for small arguments: large ones stand for values that calibration may not have seen."""
+
+
 def _round(x: Floats, slack: float) -> Floats:
     """To the nearest integer, halves to the even one."""
     low = np.floor(x)
@@ -264,7 +268,7 @@ def slack(scale: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """|f(x)| is within a quarter of a unit of its limit 1 beyond (bits + offset) * slope."""
+    """|f(x)| is within half a unit of its limit 1 beyond (bits + offset) * slope."""
 
     offset: int
     slope: float

@@ -63,6 +63,7 @@ def refined(program: Program, tied: Sequence[Set[str]], *, relu: bool) -> set[st
     statistics |= {name: name for name in program.inputs}
     makers = {step.output: step for step in program.steps}
     found = {name for name, stat in statistics.items() if (name in program.inputs or _makes(makers[name], relu=relu)) and suits(name, stat)}
+    found |= {step.output for step in program.steps if isinstance(step, Concat) and not step.exact and suits(step.output, "")}
     for group in tied:
         members = {name for name, statistic in statistics.items() if statistic in group}
         if not members <= found:

@@ -23,6 +23,8 @@ from ciro_zk.lookup.tables import Sampled
 FINEST, COARSEST = 10, 8
 LIMIT_BITS = 15
 MASKED_COARSEST, MASKED_LIMIT_BITS = 7, 13
+FEW_LIMIT_BITS = 12
+"""Where cells are few, units are coarser so that scores have so many bits, if they can: their tables have more rows than lookups."""
 HEADROOM = 1.25
 MASS_BITS = 12
 MAX_LOG_BITS = 16
@@ -31,20 +33,21 @@ PRECISION = 256
 ONE = 1 << PRECISION
 
 
-def _unit_bits(peak: float, masked: bool) -> int:
+def _unit_bits(peak: float, masked: bool, few: bool) -> int:
     """The finest unit at which scores up to `peak` fit, else the coarsest: what is larger saturates."""
     coarsest, limit_bits = (MASKED_COARSEST, MASKED_LIMIT_BITS) if masked else (COARSEST, LIMIT_BITS)
+    limit_bits = FEW_LIMIT_BITS if few else limit_bits
     return next((b for b in range(FINEST, coarsest, -1) if ldexp(peak * HEADROOM, b) < 1 << limit_bits), coarsest)
 
 
-def unit(peak: float, masked: bool = False) -> float:
+def unit(peak: float, masked: bool = False, few: bool = False) -> float:
     """The real value of one unit of the scores."""
-    return ldexp(1.0, -_unit_bits(peak, masked))
+    return ldexp(1.0, -_unit_bits(peak, masked, few))
 
 
-def limit(peak: float, masked: bool = False) -> int:
+def limit(peak: float, masked: bool = False, few: bool = False) -> int:
     """L: 2^j - 1 with room for scores up to `peak` and a quarter."""
-    bits = frexp(ldexp(peak * HEADROOM, _unit_bits(peak, masked)) + 1.0)[1]
+    bits = frexp(ldexp(peak * HEADROOM, _unit_bits(peak, masked, few)) + 1.0)[1]
     return (1 << min(bits, MASKED_LIMIT_BITS if masked else LIMIT_BITS)) - 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from math import frexp, ldexp
+from math import frexp, ldexp, prod
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ciro_zk.circuit.op import Op
 from ciro_zk.compiler import curves, scores
 from ciro_zk.compiler.draft import Draft
 from ciro_zk.compiler.quantise import Ratio, activation_top, dyadic, fixed_ratio, free_ratio, largest, quantise, round_half_up
-from ciro_zk.compiler.refine import REFINED_BITS
+from ciro_zk.compiler.refine import MIN_TABLE_BITS, REFINED_BITS
 from ciro_zk.compiler.steps import Clip, Curve, CurveUse, Floats, Function, Leaky, Scores, Shape, Step, Test
 from ciro_zk.lookup import tables
 from ciro_zk.ops import AxisMap, Combine, Hadamard, Reshape, Transpose
@@ -26,6 +26,8 @@ MAX_CURVE_BITS = 20
 """Arguments of a curve are calibrated up to 2^20 units."""
 VALUE_BITS = 2
 """Bits of another curve's values beyond those of an activation: they are looked up, so that more of them cost no rows."""
+FEW_SCORES = 1 << 12
+"""A softmax of fewer cells makes room for finer curves."""
 MAX_WHOLE = 1 << 24
 """Whole numbers that a curve makes stay within this, as in a float32 model."""
 TESTS: dict[str, tables.Function] = {
@@ -83,8 +85,12 @@ class Context:
     """Bits that refined tensors keep of their remainders (`ciro_zk.compiler.refine`); the range table has as many."""
     refined: Set[str] = frozenset()
     """Names of refined inputs and outputs of steps."""
+    finer: int = 0
+    """Bits of arguments of curves, and of inputs, beyond those of an activation."""
     fine_curves: Set[str] = frozenset()
     """Saturating curves whose values have `CURVE_BITS`."""
+    joined: bool = False
+    """Whether tanh x is 2 sigmoid(2 x) - 1, by sigmoid's table."""
     bits: int = 0
     """Those of the step being emitted."""
     draft: Draft = field(default_factory=Draft)
@@ -95,6 +101,8 @@ class Context:
     """By node of decision trees: how many decisions differ in the model, and how many in the circuit."""
     whole: set[str] = field(default_factory=set)
     """Those of them that are whole numbers."""
+    curve_tables: set[tables.Function] = field(default_factory=set)
+    """Functions of arguments that `finer` is about."""
 
     def __post_init__(self) -> None:
         self.bits = self.base_bits
@@ -103,6 +111,11 @@ class Context:
     def top(self) -> int:
         """M, the largest activation."""
         return activation_top(self.bits)
+
+    @property
+    def argument_top(self) -> int:
+        """The largest argument of a curve, and the largest input."""
+        return activation_top(self.bits + self.finer)
 
     @property
     def most(self) -> int:
@@ -129,14 +142,17 @@ class Context:
     @property
     def coarse_top(self) -> int:
         """Where the table of a refined tensor saturates."""
-        return activation_top(REFINED_BITS - self.extra)
+        return activation_top(max(REFINED_BITS - self.extra, MIN_TABLE_BITS))
 
     def curve_scale(self, curve: Curve) -> float:
         """The input scale of a curve: as fine as its bend asks for, unless its arguments are far larger."""
         if curve.exact_input:
             return 1.0
+        if self.joined and curve.name in curves.SATURATING:
+            scale = curves.saturation("sigmoid", self.bits + FINER_CURVE) / self.argument_top
+            return scale / 2 if curve.name == "tanh" else scale
         peak = self.curve_ranges[curve.use].argument
-        return max(min(peak if peak > 0 else 1.0, self.saturation(curve)) / self.top, ldexp(peak, -MAX_CURVE_BITS))
+        return max(min(peak if peak > 0 else 1.0, self.saturation(curve)) / self.argument_top, ldexp(peak, -MAX_CURVE_BITS))
 
     def saturation(self, curve: Curve) -> float:
         """The argument beyond which a curve's table is constant, where it saturates."""
@@ -153,7 +169,7 @@ class Context:
     def q_scale(self, step: Step, function: Function | None) -> float:
         """The scale wanted before the function of a step."""
         if isinstance(function, Scores):
-            return scores.unit(self.ranges[function.statistic], function.masked)
+            return scores.unit(self.ranges[function.statistic], function.masked, self._few(step))
         if isinstance(function, Curve):
             return self.curve_scale(function)
         if step.exact:
@@ -166,6 +182,10 @@ class Context:
             bound = max(abs(function.low), abs(function.high))
             return min(scale, bound / self.top) if bound > 0 else scale
         return scale
+
+    def _few(self, step: Step) -> bool:
+        """Whether scores are so few that their tables' rows are better spent on curves."""
+        return self.finer > 0 and prod(step.shape) <= FEW_SCORES
 
     def sum_shift(self, step: Step, values: Sequence[Value], q_scale: float) -> int:
         """Bits below the unit of a sum to which its coefficients, ratios of scales, are rounded: so many that no operand is off by more
@@ -182,7 +202,7 @@ class Context:
     def limit(self, step: Step, function: Function | None, tensor: int) -> int:
         """Where values saturate: whole numbers nowhere within their interval."""
         if isinstance(function, Scores):
-            return scores.limit(self.ranges[function.statistic], function.masked)
+            return scores.limit(self.ranges[function.statistic], function.masked, self._few(step))
         whole = step.exact or (isinstance(function, Curve) and function.exact_input)
         return (1 << self.draft.magnitude(tensor).bit_length()) - 1 if whole else self.top
 
@@ -192,12 +212,15 @@ class Context:
         A curve of whole numbers is tabulated up to `limit`.
         """
         if isinstance(function, Curve):
-            reach = limit if function.exact_input else self.top
+            reach = limit if function.exact_input else self.argument_top
             unit = self.curve_unit(function)
             most = MAX_WHOLE if function.exact_output else self.most
             if function.name in self.fine_curves:
                 most = 1 << CURVE_BITS
-            return curves.table(function.name, function.parameters, scale, reach, unit, most), unit
+            found = curves.table(function.name, function.parameters, scale, reach, unit, most)
+            if not function.exact_input:
+                self.curve_tables.add(found)
+            return found, unit
         if isinstance(function, Test):
             return TESTS[function.kind], 1.0
         if isinstance(function, Clip):
@@ -212,9 +235,9 @@ class Context:
     def ends(self, function: Function | None, f: tables.Function, scale: float, limit: int) -> Deviation:
         """How the integer function f on q at `scale` deviates from the step's, and which of its ends are the model's."""
         if isinstance(function, Curve):
-            saturated = scale * self.top >= self.saturation(function) * (1 - RELATIVE)
-            # what is missing at the ends: a quarter of a unit of so many bits
-            missing = ldexp(0.25, CURVE_BITS - self.bits - FINER_CURVE) if function.name in self.fine_curves else 0.0
+            saturated = scale * self.argument_top >= self.saturation(function) * (1 - RELATIVE)
+            # what is missing at the ends: half a unit of so many bits
+            missing = ldexp(0.5, CURVE_BITS - self.bits - FINER_CURVE) if function.name in self.fine_curves else 0.0
             # between whole numbers a jump is of no account
             jumps = 0.5 + RELATIVE if function.name in curves.STEPPED and not function.exact_input else 0.0
             most = 0 if function.exact_output or function.name in curves.SATURATING else self.most
@@ -260,6 +283,11 @@ class Context:
         if step.output in self.refined:
             refine = self.refine if function is None else self.refined_relu
             return Value(refine(tensor, ratio, step.output), shape, ldexp(ratio.scale, -self.extra))
+        if self.joined and isinstance(function, Curve) and function.name == "tanh":
+            sigmoid = replace(function, name="sigmoid")
+            logistic = self.rescale(step, tensor, shape, replace(ratio, scale=2 * ratio.scale), sigmoid)
+            twice = Combine(inputs=(logistic.tensor,), coefficients=(2,), offset=-1 << CURVE_BITS)
+            return Value(self.draft.add(twice, f"{step.output}.tanh"), shape, logistic.scale)
         limit = self.limit(step, function, tensor)
         f, scale = self.table_function(function, ratio.scale, limit)
         deviation = self.ends(function, f, ratio.scale, limit)

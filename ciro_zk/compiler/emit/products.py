@@ -175,7 +175,7 @@ def _scale(context: Context, step: Product, operands: Operands, value: Value, q_
     wanted = useful_shift(operands.terms, x_peak) - context.coarser
     finest = wanted + (context.extra if step.output in context.refined else 0)
     limit = MAX_REFINED if context.refined else MAX_FINE
-    for least in range(finest, wanted - 1, -1) if operands.weight.size <= context.max_fine_cells else ():
+    for least in range(finest, -1, -1) if operands.weight.size <= context.max_fine_cells else ():
         plan = product_scale(peak, value.scale, q_scale, step.weight_bits or context.bits, least)
         width = context.draft.weight_bits(max(1, round_half_up(peak / plan.weight)), context.base_bits)
         if operands.terms * x_peak << width <= limit:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import ldexp
+
 import numpy as np
 
 from ciro_zk.compiler.emit.context import Context, Value, cells
-from ciro_zk.compiler.quantise import largest
+from ciro_zk.compiler.quantise import Ratio, fixed_ratio, largest
 from ciro_zk.compiler.steps import Concat, Fixed, Greatest, OneHot, Reshape, Select, Step, Transpose
 from ciro_zk.lookup.tables import Clamp
 from ciro_zk.ops import Combine
@@ -55,11 +57,15 @@ def fixed_output(context: Context, name: str) -> Value:
 def concat(context: Context, step: Concat) -> Value:
     """Every piece at the common scale, put at its place by a matrix of zeros and ones, and summed."""
     common = _refined_scale(context, step) or _common_scale(context, step)
+    finely = step.output in context.refined and any(context.values[name].scale != common for name in step.inputs if name in context.values)
+    if finely:
+        common = ldexp(_common_scale(context, step) * context.top / context.coarse_top, -context.extra)
     total = step.shape[step.axis]
     placed, start = [], 0
     for position, name in enumerate(step.inputs):
         length = (context.fixed[name].shape if name in context.fixed else context.values[name].shape)[step.axis]
-        piece = _piece(context, step, name, common, f"{step.output}.piece{position}")
+        restate = _fine_piece if finely else _piece
+        piece = restate(context, step, name, common, f"{step.output}.piece{position}")
         index = np.full(total, -1, dtype=np.int64)
         index[start : start + length] = np.arange(length)
         placed.append(context.gather(piece, step.axis, [int(i) for i in index], step.output))
@@ -115,3 +121,13 @@ def _piece(context: Context, step: Step, name: str, common: float, label: str) -
         values = context.fixed[name].reshape(cells(context.fixed[name].shape))
         return context.constant(values, common, values.shape, label)
     return context.restated(context.values[name], common, label).tensor
+
+
+def _fine_piece(context: Context, step: Step, name: str, common: float, label: str) -> int:
+    """A piece at the common scale, refined."""
+    if name in context.fixed:
+        return _piece(context, step, name, common, label)
+    value = context.values[name]
+    ratio = fixed_ratio(value.scale, common, context.draft.magnitude(value.tensor))
+    tensor = context.multiplied(value.tensor, ratio, value.scale, label)
+    return context.refine(tensor, Ratio(1, ratio.shift + context.extra, ldexp(common, context.extra)), label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from ciro_zk.compiler.assemble import assemble
 from ciro_zk.compiler.clipping import parse_method
 from ciro_zk.compiler.draft import Draft
 from ciro_zk.compiler.emit.context import Context
-from ciro_zk.compiler.prepare import prepare
+from ciro_zk.compiler.prepare import Prepared, prepare
 from ciro_zk.compiler.quantise import Ratio
 from ciro_zk.compiler.refine import REFINED_BITS, refined
 from ciro_zk.compiler.report import Reference, quantise_inputs, tally
 from ciro_zk.compiler.ties import check_state, groups
 from ciro_zk.errors import ProofRejected
+from ciro_zk.lookup.tables import Sampled
 from ciro_zk.ops import Combine, Requantise
 from ciro_zk.progress import silent
 
@@ -124,6 +126,38 @@ def test_a_recurrence_is_finer_for_no_more_leaves() -> None:
     assert circuit.graph.tensors[state.tensor].high > 1 << (REFINED_BITS - 1)
     for name, tallied in tally(plain, Reference(prepared)).items():
         assert circuit.accuracy["outputs"][name]["relative_error"] < tallied.relative_error / 2, "at no cost"
+
+
+def sampled(prepared: Prepared, state: Mapping[str, str] | None, choice: building._Choice) -> int:
+    """Tables of sampled functions."""
+    tables = building._build(prepared, 12, {}, state, choice).assembled.graph.tables
+    return sum(isinstance(getattr(table, "function", None), Sampled) for table in tables)
+
+
+def test_tanh_has_the_table_of_sigmoid() -> None:
+    proto, data = cell()
+    # arguments that saturate: with smaller ones each curve has a scale of its own
+    wide = {name: 40 * values for name, values in data.items()}
+    choice = building._Choice(extra=9, relu=True, inputs=True)
+    for samples, joined in ((data, False), (wide, True)):
+        prepared = prepare(proto, samples, None, None, None, parse_method(None, 12), silent)
+        assert (sampled(prepared, STATE, choice) == 1) == joined
+        found = building._build(prepared, 12, {}, STATE, choice)
+        for name, tallied in tally(found, Reference(prepared)).items():
+            assert tallied.relative_error < 2e-3, name
+
+
+def test_curves_are_finer_for_no_more_leaves() -> None:
+    rng = np.random.default_rng(3)
+    nodes = [node("MatMul", "x w", "z"), node("Gelu", "z", "y")]
+    proto = model(nodes, {"x": (1, 40, 32)}, {"w": floats(rng, 32, 32, scale=0.3)}, ["y"], opset=20)
+    data = {"x": floats(rng, 32, 40, 32)}
+    prepared = prepare(proto, data, None, None, None, parse_method(None, 12), silent)
+    plain = building._build(prepared, 12, {}, None, building._Choice())
+    found = building.build(prepared, 12)
+    assert found.assembled.costs_as(plain.assembled)
+    assert found.choice.finer > 0
+    assert tally(found, Reference(prepared))["y"].noise < 0.8 * tally(plain, Reference(prepared))["y"].noise
 
 
 def test_a_changed_limb_is_rejected() -> None:
