@@ -80,17 +80,20 @@ class Built:
     """Rows of the tables of curves."""
 
 
-def build(prepared: Prepared, bits: int, precision: Mapping[str, int] | None = None, state: Mapping[str, str] | None = None) -> Built:
+def build(
+    prepared: Prepared, bits: int, precision: Mapping[str, int] | None = None, state: Mapping[str, str] | None = None, *, fill: bool = True
+) -> Built:
     """Quantise and assemble; `precision` are the bits of single steps, by the name of their output, and of inputs.
 
-    Leaves are padded to a power of two, and so are witness cells: what fits them anyway is made finer (`_refined`). Where weights coarser
+    Leaves are padded to a power of two, and so are witness cells. What fits them anyway is made finer (`_refined`); without `fill`, where
+    bits are searched for, in a recurrence only, as far as it is refined. Where weights coarser
     by one or two bits save a power of two of the leaves, they are.
     """
     precision = precision or {}
     program = prepared.program
     recurrent = bool(program.tied or state)
     tied = groups(program, check_state(program, state, prepared.calibration.input_range))
-    refinable = recurrent or bool(refined(program, tied, relu=False) - program.inputs.keys())
+    refinable = recurrent or (fill and bool(refined(program, tied, relu=False) - program.inputs.keys()))
 
     def made(choice: _Choice) -> Built:
         return _build(prepared, bits, precision, state, choice)
@@ -102,11 +105,11 @@ def build(prepared: Prepared, bits: int, precision: Mapping[str, int] | None = N
             break
         other = made(_Choice(coarser=coarser))
         if 2 * other.assembled.leaves <= padded:
-            return _refined(other, made, recurrent, refinable)
-    return _refined(found, made, recurrent, refinable)
+            return _refined(other, made, recurrent, refinable, fill)
+    return _refined(found, made, recurrent, refinable, fill)
 
 
-def _refined(plain: Built, made: Callable[[_Choice], Built], recurrent: bool, refinable: bool) -> Built:
+def _refined(plain: Built, made: Callable[[_Choice], Built], recurrent: bool, refinable: bool, fill: bool) -> Built:
     """The circuit with what can be refined (`ciro_zk.compiler.refine`) and with finer arguments of curves, if it costs as much as the plain
     one; in a recurrence, whose errors add up from step to step, outputs of Relus and inputs are refined too."""
 
@@ -126,7 +129,7 @@ def _refined(plain: Built, made: Callable[[_Choice], Built], recurrent: bool, re
 
     found = refined_from(plain) if refinable else plain
     limit = 1 << (plain.assembled.leaves - 1).bit_length()
-    for finer in range(1, MAX_FINER + 1):
+    for finer in range(1, MAX_FINER + 1) if fill else ():
         rows = found.curve_rows if found.choice.finer else 0
         if not found.curve_rows or found.assembled.leaves + rows > limit:
             break

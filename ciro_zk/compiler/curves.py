@@ -222,7 +222,7 @@ SMOOTH: dict[str, Callable[..., Floats]] = {
 
 
 LINEAR_BEYOND = {"celu", "elu", "gelu", "gelu_tanh", "hard_swish", "mish", "selu", "softplus", "swish"}
-"""Activations that are nearly 0, a constant or x but for small arguments: large ones stand for values that calibration may not have seen."""
+"""Activations that are nearly 0, a constant or x but for small arguments: greater ones than calibration has seen are no surprise."""
 
 
 def _round(x: Floats, slack: float) -> Floats:

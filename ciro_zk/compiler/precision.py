@@ -89,7 +89,7 @@ class Search:
         """One choice, built and measured."""
         self.progress(Step("search for precision", self.tried))
         self.tried += 1
-        built = build(self.prepared, bits, precision, self.state)
+        built = build(self.prepared, bits, precision, self.state, fill=False)
         found = tally(built, self.reference)
         return Trial(bits, dict(precision), built, error_of(found), agreement_of(found))
 
