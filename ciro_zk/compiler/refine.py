@@ -57,7 +57,7 @@ def refined(program: Program, tied: Sequence[Set[str]], *, relu: bool) -> set[st
     def suits(name: str, statistic: str) -> bool:
         if name in outputs and statistic not in kept:
             return False
-        return all(suits(user.output, statistic) if isinstance(user, VIEWS) else _takes(user) for user in users[name])
+        return all(suits(user.output, statistic) if _shows(user) else _takes(user) for user in users[name])
 
     statistics = {step.output: step.statistic for step in program.steps if isinstance(step, (Activation, Requantised))}
     statistics |= {name: name for name in program.inputs}
@@ -69,6 +69,11 @@ def refined(program: Program, tied: Sequence[Set[str]], *, relu: bool) -> set[st
         if not members <= found:
             found -= members
     return found
+
+
+def _shows(step: Step) -> bool:
+    """Whether a step's result is its input's cells, or a multiple of them with a constant, without rounding."""
+    return isinstance(step, VIEWS) or (isinstance(step, Affine) and step.weight.size == 1 and not step.signs and step.function is None)
 
 
 def _makes(step: Step, *, relu: bool) -> bool:
