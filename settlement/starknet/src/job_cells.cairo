@@ -1,10 +1,9 @@
 //! A job in storage: 21 felts, in the order in which they change, so that a step of a job writes three.
 //!
 //! A job is passed in a box: a function that gives the bare struct would carry its 41 felts through each of its refusals.
-use core::num::traits::Bounded;
-use starknet::storage_access::{StorageBaseAddress, storage_address_from_base_and_offset};
-use starknet::syscalls::{storage_read_syscall, storage_write_syscall};
-use starknet::{ContractAddress, SyscallResultTrait};
+use starknet::ContractAddress;
+use starknet::storage_access::StorageBaseAddress;
+use crate::cells::{load as load_cells, save, to_address, to_u256, to_u32, to_u64, to_u8};
 use crate::interfaces::Job;
 
 /// What changes from step to step.
@@ -35,13 +34,7 @@ const U128: felt252 = 0x100000000000000000000000000000000;
 /// The job at `base`; its state is NONE where nothing was written.
 #[inline(never)]
 pub fn load(base: StorageBaseAddress) -> Box<Job> {
-    let mut cells = array![];
-    let mut offset = 0;
-    while offset != CELLS {
-        cells.append(storage_read_syscall(0, storage_address_from_base_and_offset(base, offset)).unwrap_syscall());
-        offset += 1;
-    };
-    let cells: @Box<[felt252; 21]> = cells.span().try_into().unwrap();
+    let cells: @Box<[felt252; 21]> = load_cells(base, CELLS).try_into().unwrap();
     unpack(*cells)
 }
 
@@ -125,15 +118,6 @@ pub fn save_terms(base: StorageBaseAddress, job: Box<Job>) {
 }
 
 #[inline(never)]
-fn save(base: StorageBaseAddress, first: u8, cells: Array<felt252>) {
-    let mut offset = first;
-    for cell in cells {
-        storage_write_syscall(0, storage_address_from_base_and_offset(base, offset), cell).unwrap_syscall();
-        offset += 1;
-    };
-}
-
-#[inline(never)]
 fn unpack(cells: Box<[felt252; 21]>) -> Box<Job> {
     let [
         times, state, worker, statement_low, statement_high, proof_low, proof_high, output_low, output_high, receipt, client, coordinator,
@@ -163,12 +147,12 @@ fn unpack(cells: Box<[felt252; 21]>) -> Box<Job> {
     let verdict_expiry = take(ref ends, U32);
     BoxTrait::new(
         Job {
-            state: to_u8(state),
+            state: to_u8(state.into()),
             client: to_address(client),
-            model: pair(model_low, model_high),
-            vk_digest: pair(vk_low, vk_high),
-            verifier_version: to_u32(fees),
-            input_digest: pair(input_low, input_high),
+            model: to_u256(model_low, model_high),
+            vk_digest: to_u256(vk_low, vk_high),
+            verifier_version: to_u32(fees.into()),
+            input_digest: to_u256(input_low, input_high),
             price,
             model_fee,
             platform_fee,
@@ -176,27 +160,27 @@ fn unpack(cells: Box<[felt252; 21]>) -> Box<Job> {
             attester_fee,
             abort_fee,
             coordinator: to_address(coordinator),
-            method: to_u8(kind),
-            job_type: to_u8(job_type),
-            capabilities: to_u32(capabilities),
-            duration: to_u64(duration),
-            ack_window: to_u64(ack_window),
-            verdict_expiry: to_u64(verdict_expiry),
-            challenge_window: to_u64(challenge_window),
-            queue_ends: to_u64(ends),
+            method: to_u8(kind.into()),
+            job_type: to_u8(job_type.into()),
+            capabilities: to_u32(capabilities.into()),
+            duration: to_u64(duration.into()),
+            ack_window: to_u64(ack_window.into()),
+            verdict_expiry: to_u64(verdict_expiry.into()),
+            challenge_window: to_u64(challenge_window.into()),
+            queue_ends: to_u64(ends.into()),
             bond,
             open_claim: open_claim != 0,
-            seed_block: to_u64(seed_block),
-            round: to_u32(round),
+            seed_block: to_u64(seed_block.into()),
+            round: to_u32(round.into()),
             worker: to_address(worker),
-            assigned: to_u64(times),
-            deadline: to_u64(deadline),
-            submitted: to_u64(submitted),
+            assigned: to_u64(times.into()),
+            deadline: to_u64(deadline.into()),
+            submitted: to_u64(submitted.into()),
             unprovable: unprovable != 0,
             convicted: convicted != 0,
-            statement_digest: pair(statement_low, statement_high),
-            proof_digest: pair(proof_low, proof_high),
-            output_digest: pair(output_low, output_high),
+            statement_digest: to_u256(statement_low, statement_high),
+            proof_digest: to_u256(proof_low, proof_high),
+            output_digest: to_u256(output_low, output_high),
             receipt,
         },
     )
@@ -235,40 +219,7 @@ fn bit(flag: bool) -> u128 {
 
 /// The inverse of `joined`.
 #[inline(never)]
-pub fn split(cell: felt252) -> (u128, u128) {
+fn split(cell: felt252) -> (u128, u128) {
     let value: u256 = cell.into();
     (value.low, value.high)
-}
-
-#[inline(never)]
-pub fn pair(low: felt252, high: felt252) -> u256 {
-    let (low, _) = split(low);
-    let (high, _) = split(high);
-    u256 { low, high }
-}
-
-// Total functions, without the branches of a panic. What was stored fits: the other cases are never taken.
-
-#[inline(never)]
-fn to_u8(value: u128) -> u8 {
-    value.try_into().unwrap_or(Bounded::MAX)
-}
-
-#[inline(never)]
-pub fn to_u32(value: u128) -> u32 {
-    value.try_into().unwrap_or(Bounded::MAX)
-}
-
-#[inline(never)]
-pub fn to_u64(value: u128) -> u64 {
-    value.try_into().unwrap_or(Bounded::MAX)
-}
-
-/// Zero where it is no address.
-#[inline(never)]
-pub fn to_address(value: felt252) -> ContractAddress {
-    match value.try_into() {
-        Option::Some(address) => address,
-        Option::None => starknet::contract_address_const::<0>(),
-    }
 }

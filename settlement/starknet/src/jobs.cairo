@@ -16,14 +16,11 @@ pub mod JobManager {
     use starknet::storage::{Map, StorageAsPointer, StoragePathEntry};
     use starknet::storage_access::{StorageBaseAddress, storage_address_from_base};
     use starknet::syscalls::{call_contract_syscall, get_block_hash_syscall, storage_read_syscall, storage_write_syscall};
-    use starknet::{
-        ContractAddress, SyscallResultTrait, get_block_number, get_block_timestamp, get_caller_address, get_contract_address, get_tx_info,
-    };
+    use starknet::{ContractAddress, ExecutionInfo, SyscallResultTrait, get_execution_info};
     use crate::arithmetic::hash_words;
+    use crate::cells::{to_address, to_u128, to_u256, to_u32, to_u64};
     use crate::interfaces::{IJobManager, Job};
-    use crate::job_cells::{
-        Progress, load, pair, progress, save_progress, save_result, save_terms, split, to_address, to_u32, to_u64,
-    };
+    use crate::job_cells::{Progress, load, progress, save_progress, save_result, save_terms};
     use crate::parameters;
     use crate::parameters::{codes, job_state, job_type, outcome, slash_reason, verification_method, vote as votes};
     use crate::receipts::{FORMAT_VERSION, Receipt, receipt_hash};
@@ -218,7 +215,7 @@ pub mod JobManager {
             let has_judges = if is_proven {
                 at(self.ask(names::REGISTRY, selector!("version_of"), array![version]), 1) != 0
             } else {
-                unsigned(self.first(names::POOL, selector!("num_workers"), array![])) >= FEWEST_WORKERS.into()
+                to_u128(self.first(names::POOL, selector!("num_workers"), array![])) >= FEWEST_WORKERS.into()
             };
             let coordinates = self.first(names::POOL, selector!("is_coordinator"), array![coordinator.into()]) != 0;
             let [
@@ -228,7 +225,7 @@ pub mod JobManager {
                 self
                 .terms()
                 .unbox();
-            let model_fee = unsigned(at(found, 8));
+            let model_fee = to_u128(at(found, 8));
             refuse(
                 submit_refusal(
                     found,
@@ -244,16 +241,17 @@ pub mod JobManager {
                     minimum_payment,
                 ),
             );
-            let client = caller();
-            let number = self.next_number(client);
-            let seed_block = after(block(), parameters::SEED_DELAY);
+            let context = context();
+            let client = context.caller_address;
+            let number = self.next_number(context);
+            let seed_block = after(context.block_info.block_number, parameters::SEED_DELAY);
             let job = BoxTrait::new(
                 Job {
                     state: job_state::QUEUED,
                     client,
                     model,
-                    vk_digest: pair(at(found, 5), at(found, 6)),
-                    verifier_version: to_u32(unsigned(version)),
+                    vk_digest: to_u256(at(found, 5), at(found, 6)),
+                    verifier_version: to_u32(version),
                     input_digest,
                     price,
                     model_fee,
@@ -265,11 +263,11 @@ pub mod JobManager {
                     method,
                     job_type,
                     capabilities,
-                    duration: to_u64(either(duration == 0, parameters::JOB_DURATION.into(), duration.into())),
-                    ack_window: to_u64(ack_window),
-                    verdict_expiry: to_u64(verdict_expiry),
-                    challenge_window: to_u64(either(method == verification_method::OPTIMISTIC, optimistic, attested)),
-                    queue_ends: after(now(), to_u64(queue_expiry)),
+                    duration: to_u64(either(duration == 0, parameters::JOB_DURATION.into(), duration.into()).into()),
+                    ack_window: to_u64(ack_window.into()),
+                    verdict_expiry: to_u64(verdict_expiry.into()),
+                    challenge_window: to_u64(either(method == verification_method::OPTIMISTIC, optimistic, attested).into()),
+                    queue_ends: after(context.block_info.block_timestamp, to_u64(queue_expiry.into())),
                     bond: job_bond(price, bond_minimum),
                     open_claim,
                     seed_block,
@@ -303,7 +301,7 @@ pub mod JobManager {
         }
 
         fn withdraw(ref self: ContractState) -> u128 {
-            let account = caller();
+            let account = context().caller_address;
             let credit = self.credit_base(account);
             let amount = held(credit);
             assert(amount != 0, codes::NOTHING_TO_WITHDRAW);
@@ -319,7 +317,7 @@ pub mod JobManager {
         fn assign(ref self: ContractState, job: u256) -> ContractAddress {
             self.require_live();
             let step = self.step(job);
-            let block = block();
+            let block = context().block_info.block_number;
             refuse(assign_refusal(step.job, block));
             if block > after(step.job.seed_block, parameters::SEED_LIFE) {
                 let seed_block = after(block, parameters::SEED_DELAY);
@@ -514,7 +512,7 @@ pub mod JobManager {
         }
 
         fn nonce_of(self: @ContractState, client: ContractAddress) -> u64 {
-            to_u64(held(self.nonces.entry(client).as_ptr().__storage_pointer_address__))
+            to_u64(held(self.nonces.entry(client).as_ptr().__storage_pointer_address__).into())
         }
 
         fn credit_of(self: @ContractState, account: ContractAddress) -> u128 {
@@ -553,7 +551,7 @@ pub mod JobManager {
 
         #[inline(never)]
         fn pull(ref self: ContractState, owner: ContractAddress, amount: u128) {
-            self.tell(names::TOKEN, selector!("transfer_from"), array![owner.into(), this().into(), amount.into(), 0]);
+            self.tell(names::TOKEN, selector!("transfer_from"), array![owner.into(), context().contract_address.into(), amount.into(), 0]);
         }
 
         #[inline(never)]
@@ -616,7 +614,9 @@ pub mod JobManager {
             let base = self.base(number);
             let job = load(base);
             assert(job.state != job_state::NONE, codes::UNKNOWN_JOB);
-            BoxTrait::new(Step { number, base, job, caller: caller(), now: now() })
+            let context = context();
+            let now = context.block_info.block_timestamp;
+            BoxTrait::new(Step { number, base, job, caller: context.caller_address, now })
         }
 
         /// NOT_SYSTEM.
@@ -656,13 +656,16 @@ pub mod JobManager {
             *values
         }
 
-        /// The id of the client's next job, which is counted.
+        /// The id of the caller's next job, which is counted.
         #[inline(never)]
-        fn next_number(ref self: ContractState, client: ContractAddress) -> u256 {
+        fn next_number(ref self: ContractState, context: Box<ExecutionInfo>) -> u256 {
+            let client = context.caller_address;
             let nonces = self.nonces.entry(client).as_ptr().__storage_pointer_address__;
             let nonce = held(nonces);
             adjust(nonces, 1, 0);
-            hash(array![word(chain_id()), word(this().into()), word(client.into()), nonce.into()])
+            hash(
+                array![word(context.tx_info.chain_id), word(context.contract_address.into()), word(client.into()), nonce.into()],
+            )
         }
 
         #[inline(never)]
@@ -677,13 +680,14 @@ pub mod JobManager {
             security_bits: u32,
         ) -> felt252 {
             let model = self.model(step.job);
+            let context = context();
             let receipt = Receipt {
                 format_version: FORMAT_VERSION,
-                job_manager: this(),
+                job_manager: context.contract_address,
                 job: step.number,
                 model: step.job.model,
-                program_digest: pair(at(model, 1), at(model, 2)),
-                model_commitment: pair(at(model, 3), at(model, 4)),
+                program_digest: to_u256(at(model, 1), at(model, 2)),
+                model_commitment: to_u256(at(model, 3), at(model, 4)),
                 vk_digest: step.job.vk_digest,
                 verifier_version: step.job.verifier_version,
                 preset,
@@ -693,7 +697,7 @@ pub mod JobManager {
                 output_digest,
                 index,
             };
-            receipt_hash(chain_id(), step.job.worker, receipt)
+            receipt_hash(context.tx_info.chain_id, step.job.worker, receipt)
         }
 
         /// The worker that the job's seed draws, neither the client nor the coordinator; zero where there is none.
@@ -704,7 +708,9 @@ pub mod JobManager {
             let seed = hash(array![word(block_hash), step.number, (FIRST_ROUND + job.round).into()]);
             let mut trial = 0;
             loop {
-                let wanted = array![seed.low.into(), seed.high.into(), job.seed_block.into(), 0, trial, job.capabilities.into(), job.bond.into()];
+                let wanted = array![
+                    seed.low.into(), seed.high.into(), job.seed_block.into(), 0, trial, job.capabilities.into(), job.bond.into(),
+                ];
                 let answer = self.ask(names::POOL, selector!("draw"), wanted);
                 let worker = to_address(at(answer, 0));
                 trial = at(answer, 1);
@@ -735,7 +741,7 @@ pub mod JobManager {
 
         #[inline(never)]
         fn requeue(ref self: ContractState, step: Box<Step>, outcome: u8) {
-            let seed_block = after(block(), parameters::SEED_DELAY);
+            let seed_block = after(context().block_info.block_number, parameters::SEED_DELAY);
             let round = step.job.round.saturating_add(1);
             let queued = Progress {
                 state: job_state::QUEUED, worker: Zero::zero(), assigned: 0, seed_block, round, ..progress(step.job),
@@ -797,7 +803,7 @@ pub mod JobManager {
             let number = step.number;
             let worker = job.worker;
             let attesters = self.ask(names::REGISTRY, selector!("majority_of"), array![number.low.into(), number.high.into()]);
-            let parts = parts(job, unsigned(at(attesters, 0)));
+            let parts = parts(job, to_u128(at(attesters, 0)));
             if job.unprovable {
                 self.refund(step, parts.client);
             } else {
@@ -831,7 +837,7 @@ pub mod JobManager {
             let slash = array![
                 job.worker.into(), reason.into(), job.bond.into(), job.client.into(), loss.into(), challenger, bond.into(),
             ];
-            let amount = unsigned(self.first(names::VAULT, selector!("slash"), slash));
+            let amount = to_u128(self.first(names::VAULT, selector!("slash"), slash));
             adjust(whole, core::cmp::min(amount, loss), 0);
         }
     }
@@ -984,7 +990,7 @@ pub mod JobManager {
             codes::VERIFIER_FROZEN
         } else if !against
             && step.job.method != verification_method::ZERO_KNOWLEDGE_PROOF
-            && step.now <= after(to_u64(unsigned(at(verdict, 1))), step.job.challenge_window) {
+            && step.now <= after(to_u64(at(verdict, 1)), step.job.challenge_window) {
             codes::WINDOW_OPEN
         } else {
             0
@@ -1132,13 +1138,6 @@ pub mod JobManager {
         }
     }
 
-    /// Of what another contract answered as u128 or less.
-    #[inline(never)]
-    fn unsigned(answer: felt252) -> u128 {
-        let (value, _) = split(answer);
-        value
-    }
-
     #[inline(never)]
     fn either(condition: bool, yes: u128, no: u128) -> u128 {
         if condition {
@@ -1168,7 +1167,7 @@ pub mod JobManager {
     /// An amount in storage.
     #[inline(never)]
     fn held(amount: StorageBaseAddress) -> u128 {
-        unsigned(storage_read_syscall(0, storage_address_from_base(amount)).unwrap_syscall())
+        to_u128(storage_read_syscall(0, storage_address_from_base(amount)).unwrap_syscall())
     }
 
     #[inline(never)]
@@ -1178,27 +1177,7 @@ pub mod JobManager {
     }
 
     #[inline(never)]
-    fn now() -> u64 {
-        get_block_timestamp()
-    }
-
-    #[inline(never)]
-    fn block() -> u64 {
-        get_block_number()
-    }
-
-    #[inline(never)]
-    fn caller() -> ContractAddress {
-        get_caller_address()
-    }
-
-    #[inline(never)]
-    fn this() -> ContractAddress {
-        get_contract_address()
-    }
-
-    #[inline(never)]
-    fn chain_id() -> felt252 {
-        get_tx_info().unbox().chain_id
+    fn context() -> Box<ExecutionInfo> {
+        get_execution_info()
     }
 }
