@@ -1,15 +1,15 @@
-"""Jobs that an on-chain verifier settles. The contracts have no verifier of native proofs: on the ledger alone, with a stand-in."""
+"""Jobs that an on-chain verifier settles. No chain has a verifier of native proofs: a stand-in takes one proof."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from settlement.world import ANYONE, CHALLENGER, CLIENT, GENESIS, PRICE, SIGNATURES, WORKERS, World, populate
+from settlement.starknet.network import StarknetNetwork
+from settlement.world import ANYONE, CHALLENGER, CLIENT, PRICE, WORKERS, World
 
 from ciro_zk.settlement.arithmetic import hash_words
 from ciro_zk.settlement.ledger.chain import EmbeddedLedger
 from ciro_zk.settlement.parameters import JobState, VerificationMethod, Vote
+from settlement.starknet import build
 
 VERIFIER = 0x7E57
 GOOD, BAD = (1, 2, 3), (1, 2, 4)
@@ -17,16 +17,15 @@ WORKER = WORKERS[0]
 
 
 @pytest.fixture
-def proving() -> Iterator[World]:
+def proving(world: World) -> World:
     """A system whose second version of the native verifier is on the chain: it takes one proof of the model's key and the statement."""
-    ledger = EmbeddedLedger(
-        genesis=GENESIS, signatures=SIGNATURES, verifiers={VERIFIER: lambda vk, statement, proof: (vk, statement, proof) == (13, 31, GOOD)}
-    )
-    populate(ledger)
-    world = World(ledger)
+    if isinstance(world.chain, EmbeddedLedger):
+        world.chain.verifiers[VERIFIER] = lambda vk, statement, proof: (vk, statement, proof) == (13, 31, GOOD)
+    else:
+        assert isinstance(world.chain, StarknetNetwork)
+        world.chain.machine.deploy(build.compiled("verifier", build.PROBES), 13, 31, address=VERIFIER)
     world.queued("ProofRegistry", "add_version", 1, VERIFIER)()
-    yield world
-    world.check_invariants()
+    return world
 
 
 def submitted(world: World, proof: tuple[int, ...]) -> int:
