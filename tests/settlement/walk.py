@@ -687,7 +687,8 @@ class Walk:
         arguments = [self.argument(parameter) for parameter in wanted]
         if self.chance(4):
             fault = self.choose(3)
-            plain = [place for place, each in enumerate(wanted) if not each.array and each.unsigned.limit < FELT_PRIME]
+            # A flag's felt other than 0 and 1 is true for Cairo.
+            plain = [place for place, each in enumerate(wanted) if not each.array and 2 < each.unsigned.limit < FELT_PRIME]
             if fault == 0 and plain:
                 place = self.one(plain)
                 arguments[place] = wanted[place].unsigned.limit + self.choose(2)

@@ -24,7 +24,6 @@ from ciro_zk.settlement.ledger.types import FELT_PRIME
         ("CdcPool.register", (1, FELT_PRIME)),
         ("ProofRegistry.reveal", (1, 256, 7)),
         ("ProofRegistry.prove", (1, (FELT_PRIME,))),
-        ("GovernanceTreasury.vote", (1, 2, ())),
         ("GovernanceTreasury.set_signers", ((1, 2**251),)),
         ("JobManager.submit", (1,)),
         ("JobManager.pay_me", ()),

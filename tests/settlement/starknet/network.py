@@ -112,8 +112,6 @@ class StarknetNetwork:
         abi = self.contracts[contract].abi
         types = [each["type"] for each in abi.functions[entry]["inputs"]]
         try:
-            if any(kind == "core::bool" and value not in (0, 1) for kind, value in zip(types, arguments, strict=False)):
-                raise MachineError("not a bool")
             return abi.arguments(entry, arguments)
         except MachineError:
             felts: list[int] = []
