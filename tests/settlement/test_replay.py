@@ -41,7 +41,7 @@ def test_invariants_of_a_long_walk(seed: int) -> None:
         events.update(name for _, name, _ in step.events)
 
     invariants.bind(Walk(seeded(seed), watch, keep=False)).run(25_000)
-    assert events >= {"JobPaid", "JobRefunded", "Resolved", "Equivocated", "Slashed", "Withdrawn", "RewardClaimed", "Executed", "SpendingQueued"}
+    assert events >= {"JobPaid", "JobRefunded", "Resolved", "Equivocated", "Slashed", "Withdrawn", "RewardClaimed", "Executed"}
 
 
 def replayed(populated: Populated, found: Walk) -> Replay:
