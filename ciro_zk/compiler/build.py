@@ -42,6 +42,9 @@ MAX_FINE = 1 << 25
 """Weights of a model: of one with more, those that are larger than `LARGE_MODEL_FINE_CELLS` keep to b bits."""
 LARGE_MODEL_FINE_CELLS = 1 << 16
 
+MAX_FILLED = 1 << 23
+"""Weights of a model that is built several times to fill what padding leaves: more take minutes each time."""
+
 MAX_EXTRA = 15
 """Bits that a refined tensor keeps of its remainder, at most: those of more leave products of it too few bits of the field."""
 MAX_FINER = 3
@@ -86,11 +89,12 @@ def build(
     """Quantise and assemble; `precision` are the bits of single steps, by the name of their output, and of inputs.
 
     Leaves are padded to a power of two, and so are witness cells. What fits them anyway is made finer (`_refined`); without `fill`, where
-    bits are searched for, in a recurrence only, as far as it is refined. Where weights coarser
-    by one or two bits save a power of two of the leaves, they are.
+    bits are searched for or the model is large, in a recurrence only, as far as it is refined. Where weights coarser by one or two bits save
+    a power of two of the leaves, they are.
     """
     precision = precision or {}
     program = prepared.program
+    fill = fill and _num_weights(program) <= MAX_FILLED
     recurrent = bool(program.tied or state)
     tied = groups(program, check_state(program, state, prepared.calibration.input_range))
     refinable = recurrent or (fill and bool(refined(program, tied, relu=False) - program.inputs.keys()))
@@ -140,6 +144,11 @@ def _refined(plain: Built, made: Callable[[_Choice], Built], recurrent: bool, re
     return refined_from(found) if refinable and found.choice.finer and not found.is_refined else found
 
 
+def _num_weights(program: Program) -> int:
+    """Cells of the weights of products."""
+    return sum(step.weight.size for step in program.steps if isinstance(step, Product))
+
+
 def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: Mapping[str, str] | None, choice: _Choice) -> Built:
     program, result = prepared.program, prepared.calibration
     links = check_state(program, state, result.input_range)
@@ -149,7 +158,7 @@ def _build(prepared: Prepared, bits: int, precision: Mapping[str, int], state: M
     ranges = tied_ranges(program, tied, _ranges(program, result, names, headroom))
     every = frozenset().union(*tied)
     context = Context(bits, ranges, _curve_ranges(program, ranges, bits), every, precision, choice.coarser, finer=choice.finer)
-    if sum(step.weight.size for step in program.steps if isinstance(step, Product)) > MAX_FINE:
+    if _num_weights(program) > MAX_FINE:
         context.max_fine_cells = LARGE_MODEL_FINE_CELLS
     if choice.extra or choice.finer:
         context.fine_curves = _fine_curves(program, every)
