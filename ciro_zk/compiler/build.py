@@ -89,8 +89,8 @@ def build(
     """Quantise and assemble; `precision` are the bits of single steps, by the name of their output, and of inputs.
 
     Leaves are padded to a power of two, and so are witness cells. What fits them anyway is made finer (`_refined`); without `fill`, where
-    bits are searched for or the model is large, in a recurrence only, as far as it is refined. Where weights coarser by one or two bits save
-    a power of two of the leaves, they are.
+    bits are searched for or the model is large, in a recurrence only, as far as it is refined. Where weights coarser by one or two bits
+    save a power of two of the leaves, they are.
     """
     precision = precision or {}
     program = prepared.program
