@@ -50,11 +50,10 @@ def unbound(name: str) -> Callable[[pytest.MonkeyPatch], None]:
 def replayed_program() -> Attempt:
     """A proof for a program whose output means y, shown as one for the program whose output means 1000 y."""
     one, thousand = toy(QUIET), toy(QUIET, out_scale=1000.0)
+    (pk, _), (_, vk) = keys(one), keys(thousand)  # before the patch: keys are kept, and a registration binds its statement too
     with pytest.MonkeyPatch.context() as patch:
         unbound("program digest")(patch)
-        pk, _ = keys(one)
         proof = forge(pk, Claimed(values=run_graph(one.graph, leaves_of(pk, toy_input()))))
-    _, vk = keys(thousand)
     assert vk.model_commitment == proof.model_commitment
     return Attempt(vk, replace(proof, program_digest=thousand.program.digest), world=unregistered)
 
