@@ -46,7 +46,7 @@ pub struct Price {
 }
 
 /// A registered worker; `place` is its index in the list plus one, `tier` 0 is below Basic, times in seconds, `since` a block.
-#[derive(Copy, Drop, Serde, starknet::Store)]
+#[derive(Copy, Drop, Serde)]
 pub struct Worker {
     pub place: u32,
     pub key: felt252,
@@ -66,7 +66,7 @@ pub struct Worker {
 }
 
 /// What a worker did in an epoch: jobs counted, platform fees of its paid jobs, and those from proven inference.
-#[derive(Copy, Drop, Serde, starknet::Store)]
+#[derive(Copy, Drop, Serde)]
 pub struct Record {
     pub assigned: u32,
     pub acknowledged: u32,
@@ -80,7 +80,7 @@ pub struct Record {
 }
 
 /// An epoch's budget, fixed at its first checkpoint, what no claim has taken of it, and the sum of its weights.
-#[derive(Copy, Drop, Serde, starknet::Store)]
+#[derive(Copy, Drop, Serde)]
 pub struct Rewards {
     pub budget: u128,
     pub left: u128,

@@ -3,6 +3,7 @@
 //! A contract embeds `SystemComponent`, says its name by an impl of `Named`, and calls `initialize` in its constructor. After all
 //! are deployed, the configurer calls `configure` of each, once.
 use starknet::{ClassHash, ContractAddress};
+use crate::parameters::governed;
 
 #[starknet::interface]
 pub trait ISystem<TState> {
@@ -30,6 +31,11 @@ pub mod names {
 /// The contract's name in parameters.toml, as a short string.
 pub trait Named {
     const NAME: felt252;
+
+    /// First value and hard bounds of a parameter of the contract; a contract that holds none says so, and is smaller for it.
+    fn governed(name: felt252) -> (u128, u128, u128) {
+        governed(Self::NAME, name)
+    }
 }
 
 #[starknet::component]
@@ -39,7 +45,7 @@ pub mod SystemComponent {
     use starknet::syscalls::replace_class_syscall;
     use starknet::{ClassHash, ContractAddress, SyscallResultTrait, get_caller_address};
     use crate::interfaces::{IPausableDispatcher, IPausableDispatcherTrait};
-    use crate::parameters::{codes, governed};
+    use crate::parameters::codes;
     use super::{Named, names};
 
     #[storage]
@@ -87,7 +93,7 @@ pub mod SystemComponent {
 
         fn set_parameter(ref self: ComponentState<TContractState>, name: felt252, value: u128) {
             self.require_governance();
-            let (_, least, most) = governed(Name::NAME, name);
+            let (_, least, most) = Name::governed(name);
             assert(most != 0, codes::UNKNOWN_PARAMETER);
             assert(least <= value && value <= most, codes::OUT_OF_BOUNDS);
             self.parameters.entry(name).write(value + 1);
@@ -95,7 +101,7 @@ pub mod SystemComponent {
         }
 
         fn parameter_of(self: @ComponentState<TContractState>, name: felt252) -> u128 {
-            let (first, _, most) = governed(Name::NAME, name);
+            let (first, _, most) = Name::governed(name);
             assert(most != 0, codes::UNKNOWN_PARAMETER);
             self.parameter(name, first)
         }
@@ -125,10 +131,12 @@ pub mod SystemComponent {
         }
 
         /// Of a contract of the system, by its name.
+        #[inline(never)]
         fn address(self: @ComponentState<TContractState>, name: felt252) -> ContractAddress {
             self.addresses.entry(name).read()
         }
 
+        #[inline(never)]
         fn require_governance(self: @ComponentState<TContractState>) {
             assert(self.is_caller(names::GOVERNANCE), codes::NOT_GOVERNANCE);
         }
