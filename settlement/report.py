@@ -108,7 +108,7 @@ def _ledger(seed: int) -> tuple[int, int, str]:
 def replace(page: str, name: str, content: str) -> str:
     """The page with another table between the comments of that name."""
     between = rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- / -->)"
-    found, count = re.subn(between, lambda _: f"\n{content}\n", page, flags=re.DOTALL)
+    found, count = re.subn(between, lambda _: f"\n{content}\n", page, count=1, flags=re.DOTALL)
     if count != 1:
         raise SystemExit(f"{PAGE.name} has no table {name!r}")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from settlement.starknet.machine import Machine
-from settlement.starknet.network import CLASSES, StarknetNetwork
+from settlement.starknet.network import StarknetNetwork
 from settlement.world import GENESIS, SIGNATURES, World, populate
 
 from ciro_zk.settlement.ledger.chain import EmbeddedLedger
@@ -17,8 +17,6 @@ def require_contracts() -> None:
     """Skips, with the reason, where the contracts cannot run."""
     if reason := build.missing():
         pytest.skip(reason)
-    if lacking := sorted(set(CLASSES.values()) - set(build.contracts())):
-        pytest.skip(f"not ported yet: {', '.join(lacking)}")
 
 
 @pytest.fixture(scope="session")
