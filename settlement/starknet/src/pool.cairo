@@ -2,8 +2,10 @@
 //!
 //! Drawing: trial i of a seed takes h = keccak(seed, i), a place of the list from its low half, and accepts the worker there with a
 //! chance, decided by its high half, in proportion to its ticket weight (free stake * tier priority * reputation).
-//! Rewards: w = floor((S^4 F)^(1/5)) (1 + P)(1 + U)(1 + tier bonus)(1 + z/2), reward = min(R w / sum of w, F). Why, says
-//! ciro_zk/settlement/ledger/pool.py.
+//! Rewards: w = floor((S^4 F)^(1/5)) (1 + P)(1 + U)(1 + tier bonus)(1 + z/2), reward = min(R w / sum of w, F).
+//! The reasons are in ciro_zk/settlement/ledger/pool.py.
+//!
+//! Arithmetic saturates where nothing can overflow: a refusal that never happens is code all the same.
 
 #[starknet::contract]
 pub mod CdcPool {

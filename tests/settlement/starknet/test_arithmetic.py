@@ -75,6 +75,12 @@ def test_hash_words(words: list[int], functions: Contract) -> None:
     assert functions.call("hash_words", words) == int.from_bytes(keccak256(data), "big")
 
 
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=st.integers(0, 2**256 - 1), second=st.integers(0, 2**256 - 1))
+def test_hash_pair(first: int, second: int, functions: Contract) -> None:
+    assert functions.call("hash_pair", first, second) == functions.call("hash_words", (first, second))
+
+
 def keccak256(data: bytes) -> bytes:
     """FIPS 202's permutation with Keccak's first padding: rate 136, 0x01."""
     block = bytearray(data + b"\x01" + bytes(-(len(data) + 1) % 136))
