@@ -9,12 +9,13 @@ from settlement.starknet.machine import PRIME, Contract, Machine
 
 from ciro_zk.receipt import UnsignedReceipt
 from ciro_zk.settlement.arithmetic import short_string
+from ciro_zk.settlement.ledger.types import ADDRESS_LIMIT
 from ciro_zk.signatures import StarkSignatures
 from settlement.starknet import build
 
 FIELDS = {
     "format_version": 2**32,
-    "job_manager": PRIME,
+    "job_manager": ADDRESS_LIMIT,
     "job": 2**256,
     "model": 2**256,
     "program_digest": 2**256,
@@ -38,7 +39,7 @@ def probe(machine: Machine) -> Contract:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     receipt=st.fixed_dictionaries({name: st.integers(0, limit - 1) for name, limit in FIELDS.items()}),
-    worker=st.integers(1, PRIME - 1),
+    worker=st.integers(1, ADDRESS_LIMIT - 1),
     chain_id=st.integers(0, 2**251 - 1),
 )
 def test_random_receipts(receipt: dict[str, int], worker: int, chain_id: int, probe: Contract) -> None:
